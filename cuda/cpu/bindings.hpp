@@ -1,0 +1,9 @@
+// One binding function per source file; module.cpp calls them all.
+#pragma once
+#include <nanobind/nanobind.h>
+
+namespace gs {
+void bind_build(nanobind::module_& m);
+void bind_select(nanobind::module_& m);
+void bind_trim(nanobind::module_& m);
+}  // namespace gs

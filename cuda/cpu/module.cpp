@@ -1,0 +1,16 @@
+// The native module: thread settings and the bindings of every kernel file.
+#include "cpu/bindings.hpp"
+#include "cpu/parallel.hpp"
+
+namespace gs {
+std::atomic<bool> in_forked_child{false};
+}
+
+NB_MODULE(_native, m) {
+  m.doc() = "Compiled kernels of graphsparse.  Arguments are checked by the Python callers.";
+  m.def("mark_forked_child", [] { gs::in_forked_child = true; });
+  m.def("resolve_threads", &gs::resolve_threads, nanobind::arg("threads"));
+  gs::bind_build(m);
+  gs::bind_select(m);
+  gs::bind_trim(m);
+}

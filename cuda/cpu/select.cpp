@@ -1,0 +1,210 @@
+// Choosing edges: radix selection on 64-bit keys, random keys, tie hashes, spanning forests.
+#include <cstring>
+
+#include "core/philox.hpp"
+#include "cpu/bindings.hpp"
+#include "cpu/parallel.hpp"
+
+namespace gs {
+namespace {
+
+constexpr int64_t kSmall = 1 << 15;
+
+int threads_for(int64_t work, int requested) {
+  return work < kSmall ? 1 : resolve_threads(requested);
+}
+
+struct Cut {
+  uint64_t threshold;  // the k-th largest key
+  int64_t above;       // keys larger than it
+  int64_t equal;       // keys equal to it
+};
+
+// k-th largest of `size` keys, 1 <= k <= size.  Histograms of 16-bit digits from the top; once the
+// boundary bucket is small (1/16 of the input) its keys are copied out and finished there.
+Cut kth_largest(const uint64_t* keys, int64_t size, int64_t k, int threads) {
+  uint64_t prefix = 0;
+  int64_t rank = k, candidates = size;
+  std::vector<uint64_t> buffer;
+  const uint64_t* from = keys;
+  int64_t count = size;
+  for (int shift = 48; shift >= 0; shift -= 16) {
+    const uint64_t high = shift == 48 ? 0 : ~0ull << (shift + 16);
+    std::vector<std::vector<int64_t>> parts(static_cast<size_t>(threads));
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int p = 0; p < threads; ++p) {
+      std::vector<uint32_t> hist(1 << 16, 0);  // flushed before 32 bits could overflow
+      auto& total = parts[static_cast<size_t>(p)];
+      total.assign(1 << 16, 0);
+      const int64_t stop = even_cut(count, threads, p + 1);
+      for (int64_t b = even_cut(count, threads, p); b < stop; b += int64_t{1} << 31) {
+        const int64_t e = std::min(stop, b + (int64_t{1} << 31));
+        if (high == 0)
+          for (int64_t i = b; i < e; ++i) ++hist[from[i] >> 48];
+        else
+          for (int64_t i = b; i < e; ++i)
+            if (((from[i] ^ prefix) & high) == 0) ++hist[(from[i] >> shift) & 0xFFFF];
+        for (size_t d = 0; d < hist.size(); ++d) total[d] += hist[d];
+        std::fill(hist.begin(), hist.end(), 0u);
+      }
+    }
+    int64_t bucket = 0;
+    for (int digit = 0xFFFF; digit >= 0; --digit) {
+      bucket = 0;
+      for (const auto& part : parts) bucket += part[static_cast<size_t>(digit)];
+      if (rank <= bucket) {
+        prefix |= static_cast<uint64_t>(digit) << shift;
+        break;
+      }
+      rank -= bucket;
+    }
+    candidates = bucket;
+    if (shift > 0 && buffer.empty() && candidates <= size / 16) {
+      const uint64_t mask = ~0ull << shift;
+      buffer.reserve(static_cast<size_t>(candidates));
+      for (int64_t i = 0; i < size; ++i)
+        if (((keys[i] ^ prefix) & mask) == 0) buffer.push_back(keys[i]);
+      const auto at = buffer.begin() + (rank - 1);
+      std::nth_element(buffer.begin(), at, buffer.end(), std::greater<>());
+      const uint64_t key = *at;
+      int64_t larger = 0, equal = 0;
+      for (const uint64_t x : buffer) {
+        larger += x > key;
+        equal += x == key;
+      }
+      return {key, k - rank + larger, equal};
+    }
+  }
+  return {prefix, k - rank, candidates};
+}
+
+nb::tuple kth_largest_py(In<uint64_t> keys, int64_t k, int num_threads) {
+  const int64_t size = static_cast<int64_t>(keys.shape(0));
+  Cut cut;
+  {
+    nb::gil_scoped_release free;
+    cut = kth_largest(keys.data(), size, k, threads_for(size, num_threads));
+  }
+  return nb::make_tuple(cut.threshold, cut.above, cut.equal);
+}
+
+// Mask of the k largest keys; equal keys: lower position first.
+NumpyArray<bool> select_largest(In<uint64_t> keys_in, int64_t k, int num_threads) {
+  const int64_t size = static_cast<int64_t>(keys_in.shape(0));
+  const uint64_t* keys = keys_in.data();
+  Fresh<bool> mask(size);
+  {
+    nb::gil_scoped_release free;
+    const int threads = threads_for(size, num_threads);
+    if (k <= 0 || k >= size) {
+      std::memset(mask.data.get(), k > 0, static_cast<size_t>(size));
+    } else {
+      const Cut cut = kth_largest(keys, size, k, threads);
+      int64_t last = size;  // position of the last tied key that is kept
+      int64_t missing = k - cut.above;
+      if (missing < cut.equal)
+        for (last = 0; last < size; ++last)
+          if (keys[last] == cut.threshold && --missing == 0) break;
+      const uint64_t thr = cut.threshold;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+      for (int p = 0; p < threads; ++p) {
+        const int64_t b = even_cut(size, threads, p), e = even_cut(size, threads, p + 1);
+        const int64_t mid = std::clamp(last + 1, b, e);
+        for (int64_t i = b; i < mid; ++i) mask.data[i] = keys[i] >= thr;
+        for (int64_t i = mid; i < e; ++i) mask.data[i] = keys[i] > thr;
+      }
+    }
+  }
+  return mask.release();
+}
+
+// u << 32 | v of every arc, or of the arcs with u < v only.
+template <class Index>
+NumpyArray<uint64_t> edge_codes(In<int64_t> indptr, In<Index> indices, bool upper_only) {
+  const CsrView<Index> g = view(indptr, indices);
+  int64_t count = g.num_arcs();
+  if (upper_only) {
+    count = 0;
+    for (int64_t u = 0; u < g.num_nodes; ++u)
+      for (int64_t i = g.begin(u); i < g.end(u); ++i) count += g.indices[i] > static_cast<Index>(u);
+  }
+  Fresh<uint64_t> out(count);
+  {
+    nb::gil_scoped_release free;
+    int64_t at = 0;
+    for (int64_t u = 0; u < g.num_nodes; ++u)
+      for (int64_t i = g.begin(u); i < g.end(u); ++i)
+        if (!upper_only || g.indices[i] > static_cast<Index>(u))
+          out.data[at++] = edge_code(static_cast<uint64_t>(u), static_cast<uint64_t>(g.indices[i]));
+  }
+  return out.release();
+}
+
+template <class F>
+NumpyArray<uint64_t> map_items(In<uint64_t> items, int num_threads, F f) {
+  const int64_t size = static_cast<int64_t>(items.shape(0));
+  Fresh<uint64_t> out(size);
+  {
+    nb::gil_scoped_release free;
+    const int threads = threads_for(size * 8, num_threads);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < size; ++i) out.data[i] = f(items.data()[i]);
+  }
+  return out.release();
+}
+
+NumpyArray<uint64_t> draw_a(uint64_t seed, In<uint64_t> items, uint32_t step, uint32_t domain,
+                            int num_threads) {
+  return map_items(items, num_threads,
+                   [=](uint64_t item) { return draw(seed, item, step, domain).a; });
+}
+
+NumpyArray<uint64_t> draw_b(uint64_t seed, In<uint64_t> items, uint32_t step, uint32_t domain,
+                            int num_threads) {
+  return map_items(items, num_threads,
+                   [=](uint64_t item) { return draw(seed, item, step, domain).b; });
+}
+
+NumpyArray<uint64_t> tie_hashes(uint64_t seed, In<uint64_t> codes, int num_threads) {
+  return map_items(codes, num_threads, [=](uint64_t code) { return tie_hash(seed, code); });
+}
+
+// Kruskal: mask (by edge) of the edges that join two trees when taken in the given order.
+NumpyArray<bool> spanning_forest(In<int64_t> order, In<int64_t> u, In<int64_t> v, int64_t n) {
+  const int64_t m = static_cast<int64_t>(u.shape(0));
+  Fresh<bool> mask(m);
+  {
+    nb::gil_scoped_release free;
+    std::memset(mask.data.get(), 0, static_cast<size_t>(m));
+    std::vector<int64_t> parent(static_cast<size_t>(n));
+    for (int64_t x = 0; x < n; ++x) parent[x] = x;
+    const auto find = [&](int64_t x) {
+      while (parent[x] != x) x = parent[x] = parent[parent[x]];
+      return x;
+    };
+    for (size_t i = 0; i < order.shape(0); ++i) {
+      const int64_t e = order.data()[i];
+      const int64_t a = find(u.data()[e]), b = find(v.data()[e]);
+      if (a == b) continue;
+      parent[std::max(a, b)] = std::min(a, b);
+      mask.data[e] = true;
+    }
+  }
+  return mask.release();
+}
+
+}  // namespace
+
+void bind_select(nb::module_& m) {
+  using namespace nb::literals;
+  m.def("kth_largest", &kth_largest_py, "keys"_a, "k"_a, "threads"_a);
+  m.def("select_largest", &select_largest, "keys"_a, "k"_a, "threads"_a);
+  m.def("edge_codes", &edge_codes<int32_t>, "indptr"_a, "indices"_a, "upper_only"_a);
+  m.def("edge_codes", &edge_codes<int64_t>, "indptr"_a, "indices"_a, "upper_only"_a);
+  m.def("draw_a", &draw_a, "seed"_a, "items"_a, "step"_a, "domain"_a, "threads"_a);
+  m.def("draw_b", &draw_b, "seed"_a, "items"_a, "step"_a, "domain"_a, "threads"_a);
+  m.def("tie_hashes", &tie_hashes, "seed"_a, "codes"_a, "threads"_a);
+  m.def("spanning_forest", &spanning_forest, "order"_a, "u"_a, "v"_a, "n"_a);
+}
+
+}  // namespace gs
