@@ -1,5 +1,14 @@
-"""Graph sparsification and graph neural networks."""
+"""Graph sparsification and graph neural networks.
 
+Names are loaded at first use, so that ``import graphsparse`` costs NumPy and little else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from graphsparse.backend import num_threads, set_num_threads
 from graphsparse.errors import (
     BackendError,
     GraphFormatError,
@@ -8,7 +17,21 @@ from graphsparse.errors import (
 )
 from graphsparse.graph import Graph, Hypergraph
 
+if TYPE_CHECKING:
+    from graphsparse.operators.random_edges import random_edges
+    from graphsparse.operators.sparsify import SparsifyResult, sparsify
+    from graphsparse.operators.teddy import teddy, teddy_scores
+
 __version__ = "0.1.0"
+
+# Public name -> module that holds it.
+_LAZY = {
+    "SparsifyResult": "graphsparse.operators.sparsify",
+    "random_edges": "graphsparse.operators.random_edges",
+    "sparsify": "graphsparse.operators.sparsify",
+    "teddy": "graphsparse.operators.teddy",
+    "teddy_scores": "graphsparse.operators.teddy",
+}
 
 __all__ = [
     "BackendError",
@@ -17,4 +40,23 @@ __all__ = [
     "GraphsparseError",
     "Hypergraph",
     "MissingDependencyError",
+    "SparsifyResult",
+    "num_threads",
+    "random_edges",
+    "set_num_threads",
+    "sparsify",
+    "teddy",
+    "teddy_scores",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'graphsparse' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

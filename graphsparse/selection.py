@@ -1,0 +1,162 @@
+"""From one score per edge to an exact number of edges: the machinery of every sparsifier.
+
+Edges are ordered by (score descending, tie, number ascending) and the first ``k`` are kept, so
+budgets are exact, ties are deterministic and masks are nested.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from graphsparse.backend import native, requested_threads
+from graphsparse.checks import check_choice
+from graphsparse.graph import Graph, build_csr
+from graphsparse.rng import tie_hash
+
+Array = np.ndarray[Any, np.dtype[Any]]
+TIE_BREAKS = ("index", "hash")
+_TOP_BIT = np.uint64(1 << 63)
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidates:
+    """The edges that may be removed, as a simple graph without self-loops.
+
+    Attributes
+    ----------
+    graph : Graph
+        Its edges are the candidates, in the order of their numbers.
+    candidate_of_edge : array of int64, shape (m,), or None
+        Candidate of each edge of the graph that was given, -1 for a self-loop; None where the
+        two numberings are one.
+    """
+
+    graph: Graph
+    candidate_of_edge: Array | None = None
+
+    def expand(self, mask: Array) -> Array:
+        """Return the mask over the given graph's edges; self-loops are always kept."""
+        if self.candidate_of_edge is None:
+            return mask
+        keep: Array = np.concatenate((mask, [True]))[self.candidate_of_edge]
+        return keep
+
+
+def candidates(graph: Graph, *, undirected: bool = False) -> Candidates:
+    """Return the candidate edges of ``graph``.
+
+    Parallel edges are one candidate.  With ``undirected`` so are the two arcs of a pair: they
+    stay or fall together.  Weights of a candidate are the sums of its edges' weights.
+    """
+    simple = not graph.has_parallel_edges and graph.num_self_loops == 0
+    if simple and not (undirected and graph.directed):
+        return Candidates(graph)
+    directed = graph.directed and not undirected
+    u, v = graph.edges()
+    if not directed:
+        u, v = np.minimum(u, v), np.maximum(u, v)
+    proper = np.flatnonzero(u != v)
+    rows, entry = build_csr(u[proper], v[proper], graph.num_nodes, mirror=False)
+    row, col = rows.arc_rows(), rows.indices
+    new = np.ones(len(row), bool)
+    new[1:] = (row[1:] != row[:-1]) | (col[1:] != col[:-1])
+    candidate_of_edge = np.full(graph.num_edges, -1, np.int64)
+    candidate_of_edge[proper[entry]] = np.cumsum(new) - 1
+    weights = graph.edge_weights()
+    if weights is not None:
+        weights = np.add.reduceat(weights[proper[entry]], np.flatnonzero(new)) if len(row) else weights[:0]
+    merged = Graph.from_edges(
+        (row[new], col[new]), num_nodes=graph.num_nodes, weights=weights, directed=directed
+    )
+    return Candidates(merged, candidate_of_edge)
+
+
+def edge_codes(graph: Graph) -> Array:
+    """Return ``u << 32 | v`` of each edge of a graph without self-loops, uint64."""
+    codes: Array = native.edge_codes(graph.indptr, graph.indices, not graph.directed)
+    return codes
+
+
+def order_keys(scores: Array) -> Array:
+    """Return uint64 keys that order as the scores do; -0.0 and 0.0 are equal.
+
+    Keys of non-negative float64 scores are their bit patterns.
+    """
+    if scores.dtype == np.uint64:
+        return scores
+    values = np.asarray(scores, dtype=np.float64)
+    if values.size and values.min() >= 0:
+        return np.abs(values).view(np.uint64) if np.signbit(values).any() else values.view(np.uint64)
+    bits = (values + 0.0).view(np.uint64)
+    return np.where(bits & _TOP_BIT, ~bits, bits | _TOP_BIT)
+
+
+def select(
+    graph: Graph, keys: Array, count: int, *, tie_break: str, seed: int, connected: bool = False
+) -> Array:
+    """Return the mask of the ``count`` first edges.
+
+    Parameters
+    ----------
+    graph : Graph
+        Simple and without self-loops; ``m`` edges.
+    keys : array of uint64, shape (m,)
+        Larger is kept first.
+    count : int
+        Edges to keep, in [0, m].
+    tie_break : {"index", "hash"}
+        Among equal keys the lower number, or the lower :func:`graphsparse.rng.tie_hash`, first.
+    connected : bool
+        Put a spanning forest in front, so that no component falls apart.
+
+    Raises
+    ------
+    ValueError
+        If ``connected`` and the forest alone exceeds ``count``.
+    """
+    check_choice("tie_break", tie_break, TIE_BREAKS)
+    if connected:
+        return _select_connected(graph, keys, count, tie_break, seed)
+    mask: Array = native.select_largest(keys, count, requested_threads())
+    if tie_break == "index" or not 0 < count < len(keys):
+        return mask
+    threshold, above, equal = native.kth_largest(keys, count, requested_threads())
+    if above + equal > count:
+        tied = np.flatnonzero(keys == np.uint64(threshold))
+        ties = tie_hash(seed, edge_codes(graph)[tied])
+        mask[tied] = False
+        mask[tied[np.lexsort((tied, ties))[: count - above]]] = True
+    return mask
+
+
+def removal_order(graph: Graph, keys: Array, *, tie_break: str, seed: int) -> Array:
+    """Return the edges in the order in which a shrinking budget removes them."""
+    return _keep_order(graph, keys, tie_break, seed)[::-1]
+
+
+def _keep_order(graph: Graph, keys: Array, tie_break: str, seed: int) -> Array:
+    number = np.arange(len(keys))
+    tie = number if tie_break == "index" else tie_hash(seed, edge_codes(graph))
+    return np.lexsort((number, tie, ~keys))
+
+
+def _select_connected(graph: Graph, keys: Array, count: int, tie_break: str, seed: int) -> Array:
+    if graph.directed:
+        raise ValueError(
+            "connected=True needs an undirected graph, got a directed one; symmetrize it first"
+        )
+    order = _keep_order(graph, keys, tie_break, seed)
+    u, v = (ends.astype(np.int64) for ends in graph.edges())
+    mask: Array = native.spanning_forest(order, u, v, graph.num_nodes)
+    forest = int(mask.sum())
+    if forest > count:
+        raise ValueError(
+            f"connected=True needs at least the {forest} edges of a spanning forest, "
+            f"but the budget is {count} edges"
+        )
+    rest = order[~mask[order]]
+    mask[rest[: count - forest]] = True
+    return mask
