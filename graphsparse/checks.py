@@ -57,7 +57,9 @@ def edge_budget(keep: float | None, num_edges: int | None, total: int) -> int:
     """
     if (keep is None) == (num_edges is None):
         given = "both" if keep is not None else "neither"
-        raise ValueError(f"give exactly one of keep and num_edges, got {given}: {keep=}, {num_edges=}")
+        raise ValueError(
+            f"give exactly one of keep and num_edges, got {given}: {keep=}, {num_edges=}"
+        )
     if num_edges is not None:
         return check_count("num_edges", num_edges, high=total)
     fraction = check_fraction("keep", keep)  # type: ignore[arg-type]

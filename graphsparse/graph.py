@@ -89,7 +89,9 @@ class Graph:
             )
         if n and (np.diff(indptr) < 0).any():
             row = int(np.argmax(np.diff(indptr) < 0))
-            raise GraphFormatError(f"indptr must not decrease, got {indptr[row : row + 2]} at row {row}")
+            raise GraphFormatError(
+                f"indptr must not decrease, got {indptr[row : row + 2]} at row {row}"
+            )
         bad = native.first_bad_id(indices, indices, n)
         if bad >= 0:
             raise GraphFormatError(f"indices must be in [0, {n}), got {indices[bad]} at arc {bad}")
@@ -117,7 +119,9 @@ class Graph:
             )
 
     @classmethod
-    def _trusted(cls, indptr: Array, indices: Array, weights: Array | None, directed: bool) -> Graph:
+    def _trusted(
+        cls, indptr: Array, indices: Array, weights: Array | None, directed: bool
+    ) -> Graph:
         """Build from arrays that are right by construction."""
         self = object.__new__(cls)
         for name, value in (("indptr", indptr), ("indices", indices), ("weights", weights)):
@@ -179,7 +183,7 @@ class Graph:
 
     @property
     def num_edges(self) -> int:
-        """Number of edges ``m``: an undirected pair counts once, an arc of a directed graph once."""
+        """Number of edges ``m``: an undirected pair counts once, so does a directed arc."""
         return self.num_arcs if self.directed else (self.num_arcs + self.num_self_loops) // 2
 
     @property
@@ -470,7 +474,9 @@ def _end_arrays(edges: Any) -> tuple[Array, Array]:
     if isinstance(edges, tuple) and len(edges) == 2 and np.ndim(edges[0]) == 1:
         row, col = check_ids("edges[0]", edges[0]), check_ids("edges[1]", edges[1])
         if len(row) != len(col):
-            raise ValueError(f"edges must be two arrays of one length, got {len(row)} and {len(col)}")
+            raise ValueError(
+                f"edges must be two arrays of one length, got {len(row)} and {len(col)}"
+            )
     else:
         pairs = np.asarray(edges)
         if pairs.size == 0:

@@ -33,6 +33,9 @@ def tie_hash(seed: int, codes: UInt64) -> UInt64:
     return hashes
 
 
-def uniform(seed: int, items: UInt64, step: int, domain: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def uniform(
+    seed: int, items: UInt64, step: int, domain: int
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return one float64 in [0, 1) per item."""
-    return (draw(seed, items, step, domain) >> np.uint64(11)) * 2.0**-53
+    bits = draw(seed, items, step, domain) >> np.uint64(11)
+    return bits.astype(np.float64) * 2.0**-53
