@@ -45,20 +45,25 @@ class Candidates:
         return keep
 
 
-def candidates(graph: Graph, *, undirected: bool = False) -> Candidates:
+def candidates(
+    graph: Graph, *, undirected: bool = False, self_loops: bool = False
+) -> Candidates:
     """Return the candidate edges of ``graph``.
 
     Parallel edges are one candidate.  With ``undirected`` so are the two arcs of a pair: they
     stay or fall together.  Weights of a candidate are the sums of its edges' weights.
+    Self-loops are candidates only with ``self_loops``.
     """
-    simple = not graph.has_parallel_edges and graph.num_self_loops == 0
+    if graph.num_nodes >= 2**32:
+        raise ValueError(f"the graph must have fewer than 2^32 nodes, got {graph.num_nodes}")
+    simple = not graph.has_parallel_edges and (self_loops or graph.num_self_loops == 0)
     if simple and not (undirected and graph.directed):
         return Candidates(graph)
     directed = graph.directed and not undirected
     u, v = graph.edges()
     if not directed:
         u, v = np.minimum(u, v), np.maximum(u, v)
-    proper = np.flatnonzero(u != v)
+    proper = np.arange(len(u)) if self_loops else np.flatnonzero(u != v)
     rows, entry = build_csr(u[proper], v[proper], graph.num_nodes, mirror=False)
     row, col = rows.arc_rows(), rows.indices
     new = np.ones(len(row), bool)
@@ -75,7 +80,10 @@ def candidates(graph: Graph, *, undirected: bool = False) -> Candidates:
 
 
 def edge_codes(graph: Graph) -> Array:
-    """Return ``u << 32 | v`` of each edge of a graph without self-loops, uint64."""
+    """Return ``u << 32 | v`` of each edge, uint64 of shape (m,)."""
+    if graph.num_self_loops:
+        u, v = graph.edges()
+        return (u.astype(np.uint64) << np.uint64(32)) | v.astype(np.uint64)
     codes: Array = native.edge_codes(graph.indptr, graph.indices, not graph.directed)
     return codes
 

@@ -8,15 +8,9 @@ namespace gs {
 // S_v = sum over the neighbours u of v of c_u.
 template <class Index>
 GS_HD int64_t fixed_point_sum(const CsrView<Index>& g, const int64_t* c, int64_t v) {
-  int64_t s0 = 0, s1 = 0;  // two chains: integer addition may be reordered
-  int64_t i = g.begin(v);
-  const int64_t e = g.end(v);
-  for (; i + 1 < e; i += 2) {
-    s0 += c[g.indices[i]];
-    s1 += c[g.indices[i + 1]];
-  }
-  if (i < e) s0 += c[g.indices[i]];
-  return s0 + s1;
+  int64_t sum = 0;
+  for (int64_t i = g.begin(v); i < g.end(v); ++i) sum += c[g.indices[i]];
+  return sum;
 }
 
 // t_v = S_v / d_v^2, scaled back; `unit` is 2^-q.

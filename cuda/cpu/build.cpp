@@ -163,6 +163,35 @@ bool is_symmetric_weighted(In<int64_t> indptr, In<Index> indices, In<Weight> wei
   return symmetric<Index, Weight>(view(indptr, indices), weights.data());
 }
 
+// Calls visit(edge, arc u -> v, arc v -> u) for every pair u <= v in (u, v) order, one thread.
+// The lower arcs of row v are met in their order, so a cursor per row finds them without search.
+// Rows are short and their cursors lie anywhere: they are fetched a few rows ahead.
+template <class Index, class Touch, class Visit>
+void for_each_pair(const CsrView<Index>& g, Touch touch, Visit visit) {
+  constexpr int64_t far = 8, near = 4, cap = 16;
+  const int64_t n = g.num_nodes;
+  std::vector<int64_t> cursor(g.indptr, g.indptr + n);
+  int64_t start[16];  // first upper arc of the rows u .. u + far
+  const auto open_row = [&](int64_t u) {
+    if (u >= n) return;
+    const int64_t b = start[u & 15] = g.lower_bound(u, u);
+    for (int64_t i = b; i < std::min(g.end(u), b + cap); ++i)
+      __builtin_prefetch(&cursor[g.indices[i]], 1);
+  };
+  for (int64_t u = 0; u < std::min(far, n); ++u) open_row(u);
+  int64_t edge = 0;
+  for (int64_t u = 0; u < n; ++u) {
+    open_row(u + far);
+    if (u + near < n)
+      for (int64_t b = start[(u + near) & 15], i = b; i < std::min(g.end(u + near), b + cap); ++i)
+        touch(cursor[g.indices[i]]);
+    for (int64_t i = start[u & 15]; i < g.end(u); ++i) {
+      const int64_t v = static_cast<int64_t>(g.indices[i]);
+      visit(edge++, i, v == u ? i : cursor[v]++);
+    }
+  }
+}
+
 // Number of the edge that each arc belongs to: ranks of the pairs u <= v in (u, v) order.
 template <class Index>
 NumpyArray<int64_t> edge_ids(In<int64_t> indptr, In<Index> indices) {
@@ -170,15 +199,10 @@ NumpyArray<int64_t> edge_ids(In<int64_t> indptr, In<Index> indices) {
   Fresh<int64_t> ids(g.num_arcs());
   {
     nb::gil_scoped_release free;
-    std::vector<int64_t> cursor(g.indptr, g.indptr + g.num_nodes);  // lower arcs of row v, in order
-    int64_t next = 0;
-    for (int64_t u = 0; u < g.num_nodes; ++u)
-      for (int64_t i = g.lower_bound(u, u); i < g.end(u); ++i) {
-        const int64_t v = static_cast<int64_t>(g.indices[i]);
-        ids.data[i] = next;
-        if (v != u) ids.data[cursor[v]++] = next;
-        ++next;
-      }
+    int64_t* out = ids.data.get();
+    for_each_pair(
+        g, [&](int64_t arc) { __builtin_prefetch(out + arc, 1); },
+        [&](int64_t edge, int64_t there, int64_t back) { out[there] = out[back] = edge; });
   }
   return ids.release();
 }
@@ -190,15 +214,11 @@ NumpyArray<bool> arc_mask(In<int64_t> indptr, In<Index> indices, In<bool> edge_m
   Fresh<bool> out(g.num_arcs());
   {
     nb::gil_scoped_release free;
-    std::vector<int64_t> cursor(g.indptr, g.indptr + g.num_nodes);
     const bool* mask = edge_mask.data();
-    for (int64_t u = 0; u < g.num_nodes; ++u)
-      for (int64_t i = g.lower_bound(u, u); i < g.end(u); ++i) {
-        const int64_t v = static_cast<int64_t>(g.indices[i]);
-        const bool keep = *mask++;
-        out.data[i] = keep;
-        if (v != u) out.data[cursor[v]++] = keep;
-      }
+    bool* arcs = out.data.get();
+    for_each_pair(
+        g, [&](int64_t arc) { __builtin_prefetch(arcs + arc, 1); },
+        [&](int64_t edge, int64_t there, int64_t back) { arcs[there] = arcs[back] = mask[edge]; });
   }
   return out.release();
 }

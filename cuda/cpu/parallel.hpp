@@ -3,10 +3,13 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <omp.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "core/csr.hpp"
@@ -21,17 +24,33 @@ using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using NumpyArray = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
-// An uninitialised NumPy array that owns its memory.  Needs the GIL.
+struct Free {
+  void operator()(void* p) const noexcept { std::free(p); }
+};
+
+// Uninitialised memory.  Large blocks ask for huge pages: fewer page faults on first touch.
+inline void* allocate(size_t bytes) {
+  constexpr size_t huge = size_t{2} << 20;
+  const bool large = bytes >= 2 * huge;
+  void* p = large ? std::aligned_alloc(huge, (bytes + huge - 1) / huge * huge)
+                  : std::malloc(std::max<size_t>(bytes, 1));
+  if (!p) throw std::bad_alloc();
+  if (large) madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
+}
+
+// An uninitialised NumPy array that owns its memory.  Only release() needs the GIL.
 template <class T>
 struct Fresh {
-  explicit Fresh(int64_t size) : size(size), data(new T[static_cast<size_t>(std::max<int64_t>(size, 1))]) {}
+  explicit Fresh(int64_t size)
+      : size(size), data(static_cast<T*>(allocate(static_cast<size_t>(size) * sizeof(T)))) {}
   NumpyArray<T> release() {
     T* p = data.release();
-    nb::capsule owner(p, [](void* q) noexcept { delete[] static_cast<T*>(q); });
+    nb::capsule owner(p, [](void* q) noexcept { std::free(q); });
     return NumpyArray<T>(p, {static_cast<size_t>(size)}, owner);
   }
   int64_t size;
-  std::unique_ptr<T[]> data;
+  std::unique_ptr<T[], Free> data;
 };
 
 // Set in a forked child: GNU OpenMP hangs there once the parent has used it.

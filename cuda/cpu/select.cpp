@@ -169,6 +169,33 @@ NumpyArray<uint64_t> tie_hashes(uint64_t seed, In<uint64_t> codes, int num_threa
   return map_items(codes, num_threads, [=](uint64_t code) { return tie_hash(seed, code); });
 }
 
+// Mask of the edges that are the best of one of their ends: larger key, then smaller tie (where
+// ties are given), then lower number.
+NumpyArray<bool> best_edges(In<int64_t> u, In<int64_t> v, In<uint64_t> keys, In<uint64_t> ties,
+                            int64_t n) {
+  const int64_t m = static_cast<int64_t>(u.shape(0));
+  const bool tied = ties.shape(0) > 0;
+  Fresh<bool> mask(m);
+  {
+    nb::gil_scoped_release free;
+    std::memset(mask.data.get(), 0, static_cast<size_t>(m));
+    std::vector<int64_t> best(static_cast<size_t>(n), -1);
+    const auto offer = [&](int64_t x, int64_t e) {
+      int64_t& b = best[static_cast<size_t>(x)];
+      if (b < 0 || keys.data()[e] > keys.data()[b] ||
+          (tied && keys.data()[e] == keys.data()[b] && ties.data()[e] < ties.data()[b]))
+        b = e;
+    };
+    for (int64_t e = 0; e < m; ++e) {
+      offer(u.data()[e], e);
+      offer(v.data()[e], e);
+    }
+    for (const int64_t e : best)
+      if (e >= 0) mask.data[e] = true;
+  }
+  return mask.release();
+}
+
 // Kruskal: mask (by edge) of the edges that join two trees when taken in the given order.
 NumpyArray<bool> spanning_forest(In<int64_t> order, In<int64_t> u, In<int64_t> v, int64_t n) {
   const int64_t m = static_cast<int64_t>(u.shape(0));
@@ -204,6 +231,7 @@ void bind_select(nb::module_& m) {
   m.def("draw_a", &draw_a, "seed"_a, "items"_a, "step"_a, "domain"_a, "threads"_a);
   m.def("draw_b", &draw_b, "seed"_a, "items"_a, "step"_a, "domain"_a, "threads"_a);
   m.def("tie_hashes", &tie_hashes, "seed"_a, "codes"_a, "threads"_a);
+  m.def("best_edges", &best_edges, "u"_a, "v"_a, "keys"_a, "ties"_a, "n"_a);
   m.def("spanning_forest", &spanning_forest, "order"_a, "u"_a, "v"_a, "n"_a);
 }
 

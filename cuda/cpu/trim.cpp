@@ -9,6 +9,10 @@
 namespace gs {
 namespace {
 
+// Arcs ahead of the current one whose values are fetched: rows are short, so the end of a row
+// would otherwise stall the loads of the next.
+constexpr int64_t kAhead = 24;
+constexpr int64_t kRowsAhead = 6;
 constexpr int64_t kSmall = 1 << 15;  // arcs below which one thread is faster
 
 int threads_for(int64_t work, int requested) {
@@ -35,13 +39,19 @@ nb::tuple node_scores(In<int64_t> indptr, In<Index> indices, In<int64_t> c, doub
     nb::gil_scoped_release free;
     const int threads = threads_for(g.num_arcs(), num_threads);
     const auto cut = balanced_rows(g.indptr, n, threads);
+    const int64_t* value = c.data();
+    const int64_t last = g.num_arcs() - 1;
     upper.data[0] = 0;
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int p = 0; p < threads; ++p)
       for (int64_t u = cut[p]; u < cut[p + 1]; ++u) {
-        t.data[u] = node_score(fixed_point_sum(g, c.data(), u), g.end(u) - g.begin(u), unit);
-        int64_t above = 0;
-        for (int64_t i = g.begin(u); i < g.end(u); ++i) above += g.indices[i] > static_cast<Index>(u);
+        int64_t sum = 0, above = 0;
+        for (int64_t i = g.begin(u); i < g.end(u); ++i) {
+          __builtin_prefetch(value + g.indices[std::min(i + kAhead, last)]);
+          sum += value[g.indices[i]];
+          above += g.indices[i] > static_cast<Index>(u);
+        }
+        t.data[u] = node_score(sum, g.end(u) - g.begin(u), unit);
         upper.data[u + 1] = above;
       }
     for (int64_t u = 0; u < n; ++u) upper.data[u + 1] += upper.data[u];
@@ -90,6 +100,12 @@ NumpyArray<double> pair_scores(In<int64_t> indptr, In<Index> indices, In<double>
         const Index* nbr = g.indices + g.end(u) - count;
         double* row = out.data.get() + upper.data()[u];
         const double tu = score[u];
+        // The next rows' upper arcs lie behind their lower ones: fetch them a few rows ahead.
+        const int64_t far = std::min(u + kRowsAhead, n - 1);
+        const int64_t far_count = upper.data()[far + 1] - upper.data()[far];
+        const Index* far_nbr = g.indices + g.end(far) - far_count;
+        for (int64_t i = 0; i < std::min<int64_t>(far_count, 16); ++i)
+          __builtin_prefetch(score + far_nbr[i]);
         for (int64_t i = 0; i < count; ++i) row[i] = pair_score(tu, score[nbr[i]]);
       }
   }

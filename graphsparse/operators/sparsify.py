@@ -1,0 +1,203 @@
+"""Run a sparsifier on a graph of any kind and keep the numbers: ``sparsify`` and its result."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphsparse.checks import check_choice, check_seed, edge_budget
+from graphsparse.convert import as_border
+from graphsparse.graph import Graph
+from graphsparse.selection import TIE_BREAKS, Candidates, candidates, select
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Name on the command line and in `sparsify` -> (module, class) of its options.
+METHODS = {
+    "random": ("graphsparse.operators.random_edges", "RandomEdgesMethod"),
+    "teddy": ("graphsparse.operators.teddy", "TeddyMethod"),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Method:
+    """Options that every sparsifier has; subclasses add their own and the keys."""
+
+    name: ClassVar[str]
+    tie_break: str
+    connected: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        check_choice("tie_break", self.tie_break, TIE_BREAKS)
+        check_seed(self.seed)
+
+    def candidates(self, graph: Graph) -> Candidates:
+        """Return the edges that may be removed."""
+        return candidates(graph)
+
+    def keys(self, graph: Graph, pool: Graph) -> Array:
+        """Return one uint64 key per edge of ``pool``; larger is kept first."""
+        raise NotImplementedError
+
+    def details(self, pool: Graph, keys: Array, mask: Array) -> dict[str, Any]:
+        """Return what else there is to tell about a finished selection."""
+        return {}
+
+
+@dataclasses.dataclass(frozen=True)
+class SparsifyResult:
+    """A sparse graph and the numbers of how it was made.
+
+    Attributes
+    ----------
+    graph : same type as the input
+        The kept edges; nodes and ids are unchanged.
+    method : str
+        Name of the sparsifier.
+    parameters : dict
+        Every option of the method, defaults included.
+    num_nodes : int
+        Nodes of the graph.
+    num_candidates : int
+        Edges that could be removed: parallel edges count once, self-loops not at all.
+    num_kept : int
+        Candidates that were kept: exactly the budget.
+    num_self_loops : int
+        Self-loops, which are always kept.
+    directed : bool
+        Whether the graph was taken as directed.
+    seconds : dict of str to float
+        Wall time of ``convert``, ``score``, ``select`` and ``build``.
+    details : dict
+        What the method adds.
+    """
+
+    graph: Any
+    method: str
+    parameters: dict[str, Any]
+    num_nodes: int
+    num_candidates: int
+    num_kept: int
+    num_self_loops: int
+    directed: bool
+    seconds: dict[str, float]
+    details: dict[str, Any]
+
+    @property
+    def keep(self) -> float:
+        """Fraction of the candidates that was kept; 1 where there are none."""
+        return self.num_kept / self.num_candidates if self.num_candidates else 1.0
+
+
+def sparsify(
+    graph: Any,
+    method: str = "teddy",
+    keep: float | None = None,
+    *,
+    num_edges: int | None = None,
+    directed: bool | None = None,
+    **options: Any,
+) -> SparsifyResult:
+    """Sparsify a graph of any supported kind and report what was done.
+
+    Parameters
+    ----------
+    graph : Graph, PyG Data, edge_index, SciPy matrix, networkx graph, ...
+        ``m`` edges; left untouched.
+    method : str
+        One of ``METHODS``.
+    keep : float, optional
+        Fraction of the edges to keep, in (0, 1]; exactly
+        ``m - floor((1 - keep) * m + 1e-6)`` edges stay.
+    num_edges : int, optional
+        Edges to keep, instead of ``keep``.
+    directed : bool, optional
+        Take the graph as directed or not; detected from its arcs when left out.
+    **options
+        Options of the method, as in the function of its name.
+
+    Returns
+    -------
+    SparsifyResult
+        The graph, of the type given, and the numbers.
+
+    Examples
+    --------
+    >>> from graphsparse import Graph
+    >>> square = Graph.from_edges([(0, 1), (1, 2), (2, 3), (3, 0)])
+    >>> result = sparsify(square, "random", keep=0.5, seed=7)
+    >>> result.num_candidates, result.num_kept, result.graph.num_edges
+    (4, 2, 2)
+    """
+    check_choice("method", method, METHODS)
+    module, name = METHODS[method]
+    cls = getattr(importlib.import_module(module), name)
+    known = [f.name for f in dataclasses.fields(cls)]
+    for option in options:
+        if option not in known:
+            raise TypeError(f"method {method!r} has no option {option!r}; it has {', '.join(known)}")
+    return trim(graph, keep, num_edges, cls(**options), directed=directed)
+
+
+def trim(
+    graph: Any,
+    keep: float | None,
+    num_edges: int | None,
+    method: Method,
+    *,
+    directed: bool | None = None,
+) -> SparsifyResult:
+    """Score, select, rebuild: the road of every sparsifier.  Parameters as in :func:`sparsify`."""
+    clock = _Clock()
+    border = as_border(graph, directed=directed)
+    chosen = method.candidates(border.graph)
+    pool = chosen.graph
+    budget = edge_budget(keep, num_edges, pool.num_edges)
+    clock.lap("convert")
+    if budget == pool.num_edges:
+        keys, mask = None, np.ones(budget, bool)
+        clock.lap("score")
+    else:
+        keys = method.keys(border.graph, pool)
+        clock.lap("score")
+        mask = select(
+            pool,
+            keys,
+            budget,
+            tie_break=method.tie_break,
+            seed=method.seed,
+            connected=method.connected,
+        )
+    clock.lap("select")
+    kept = border.restore(chosen.expand(mask))
+    clock.lap("build")
+    return SparsifyResult(
+        graph=kept,
+        method=method.name,
+        parameters=dataclasses.asdict(method),
+        num_nodes=pool.num_nodes,
+        num_candidates=pool.num_edges,
+        num_kept=budget,
+        num_self_loops=border.graph.num_self_loops,
+        directed=border.graph.directed,
+        seconds=clock.seconds,
+        details={} if keys is None else method.details(pool, keys, mask),
+    )
+
+
+class _Clock:
+    """Wall time of consecutive phases."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._last
+        self._last = now

@@ -1,0 +1,21 @@
+"""Fixtures shared by the whole suite."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of the real graphs; absent, the test is skipped, but not under CI."""
+    folder = Path(os.environ.get("GRAPHSPARSE_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "index.json").is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs the shared test data, which is not at {folder}")
+        pytest.skip(f"the shared test data is not at {folder}; set GRAPHSPARSE_TEST_DATA")
+    return folder
