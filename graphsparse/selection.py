@@ -45,9 +45,7 @@ class Candidates:
         return keep
 
 
-def candidates(
-    graph: Graph, *, undirected: bool = False, self_loops: bool = False
-) -> Candidates:
+def candidates(graph: Graph, *, undirected: bool = False, self_loops: bool = False) -> Candidates:
     """Return the candidate edges of ``graph``.
 
     Parallel edges are one candidate.  With ``undirected`` so are the two arcs of a pair: they
@@ -72,7 +70,11 @@ def candidates(
     candidate_of_edge[proper[entry]] = np.cumsum(new) - 1
     weights = graph.edge_weights()
     if weights is not None:
-        weights = np.add.reduceat(weights[proper[entry]], np.flatnonzero(new)) if len(row) else weights[:0]
+        weights = (
+            np.add.reduceat(weights[proper[entry]], np.flatnonzero(new))
+            if len(row)
+            else weights[:0]
+        )
     merged = Graph.from_edges(
         (row[new], col[new]), num_nodes=graph.num_nodes, weights=weights, directed=directed
     )
@@ -97,7 +99,9 @@ def order_keys(scores: Array) -> Array:
         return scores
     values = np.asarray(scores, dtype=np.float64)
     if values.size and values.min() >= 0:
-        return np.abs(values).view(np.uint64) if np.signbit(values).any() else values.view(np.uint64)
+        return (
+            np.abs(values).view(np.uint64) if np.signbit(values).any() else values.view(np.uint64)
+        )
     bits = (values + 0.0).view(np.uint64)
     return np.where(bits & _TOP_BIT, ~bits, bits | _TOP_BIT)
 

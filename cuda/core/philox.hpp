@@ -32,9 +32,9 @@ struct Draw {
 };
 
 GS_HD Draw draw(uint64_t seed, uint64_t item, uint32_t step, uint32_t domain) {
-  const Philox4 r = philox4x32(static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32), step,
-                               domain, static_cast<uint32_t>(seed),
-                               static_cast<uint32_t>(seed >> 32));
+  const Philox4 r =
+      philox4x32(static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32), step, domain,
+                 static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
   return {(static_cast<uint64_t>(r.x[1]) << 32) | r.x[0],
           (static_cast<uint64_t>(r.x[3]) << 32) | r.x[2]};
 }

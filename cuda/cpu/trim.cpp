@@ -23,7 +23,8 @@ int threads_for(int64_t work, int requested) {
 NumpyArray<int64_t> by_degree(In<int64_t> indptr, In<int64_t> table) {
   const int64_t n = static_cast<int64_t>(indptr.shape(0)) - 1;
   Fresh<int64_t> out(n);
-  for (int64_t u = 0; u < n; ++u) out.data[u] = table.data()[indptr.data()[u + 1] - indptr.data()[u]];
+  for (int64_t u = 0; u < n; ++u)
+    out.data[u] = table.data()[indptr.data()[u + 1] - indptr.data()[u]];
   return out.release();
 }
 

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphsparse.checks import check_choice, check_seed, edge_budget
-from graphsparse.convert import as_border
+from graphsparse.convert import Border, as_border, hetero_borders
+from graphsparse.convert.border import restore_hetero
+from graphsparse.convert.pyg_types import is_hetero
 from graphsparse.graph import Graph
 from graphsparse.selection import TIE_BREAKS, Candidates, candidates, select
 
@@ -140,7 +142,9 @@ def sparsify(
     known = [f.name for f in dataclasses.fields(cls)]
     for option in options:
         if option not in known:
-            raise TypeError(f"method {method!r} has no option {option!r}; it has {', '.join(known)}")
+            raise TypeError(
+                f"method {method!r} has no option {option!r}; it has {', '.join(known)}"
+            )
     return trim(graph, keep, num_edges, cls(**options), directed=directed)
 
 
@@ -153,18 +157,30 @@ def trim(
     directed: bool | None = None,
 ) -> SparsifyResult:
     """Score, select, rebuild: the road of every sparsifier.  Parameters as in :func:`sparsify`."""
+    if is_hetero(graph):
+        return _trim_hetero(graph, keep, num_edges, method, directed)
     clock = _Clock()
     border = as_border(graph, directed=directed)
+    mask, result = _choose(border, keep, num_edges, method, clock)
+    kept = border.restore(mask)
+    clock.lap("build")
+    return dataclasses.replace(result, graph=kept)
+
+
+def _choose(
+    border: Border, keep: float | None, num_edges: int | None, method: Method, clock: _Clock
+) -> tuple[Array, SparsifyResult]:
+    """Return the mask over the border's edges, and a result that still lacks its graph."""
     chosen = method.candidates(border.graph)
     pool = chosen.graph
     budget = edge_budget(keep, num_edges, pool.num_edges)
     clock.lap("convert")
-    if budget == pool.num_edges:
-        keys, mask = None, np.ones(budget, bool)
-        clock.lap("score")
-    else:
+    keys = None
+    mask = np.ones(pool.num_edges, bool)
+    if budget < pool.num_edges:
         keys = method.keys(border.graph, pool)
-        clock.lap("score")
+    clock.lap("score")
+    if keys is not None:
         mask = select(
             pool,
             keys,
@@ -174,10 +190,8 @@ def trim(
             connected=method.connected,
         )
     clock.lap("select")
-    kept = border.restore(chosen.expand(mask))
-    clock.lap("build")
-    return SparsifyResult(
-        graph=kept,
+    return chosen.expand(mask), SparsifyResult(
+        graph=None,
         method=method.name,
         parameters=dataclasses.asdict(method),
         num_nodes=pool.num_nodes,
@@ -190,6 +204,44 @@ def trim(
     )
 
 
+def _trim_hetero(
+    data: Any, keep: float | None, num_edges: int | None, method: Method, directed: bool | None
+) -> SparsifyResult:
+    """Each edge type by itself; the result adds up, its details hold the parts."""
+    if num_edges is not None:
+        raise ValueError(
+            f"a HeteroData needs keep, which holds for each edge type; got {num_edges=}"
+        )
+    clock = _Clock()
+    borders = hetero_borders(data, directed=directed)
+    masks, parts = {}, {}
+    for kind, border in borders.items():
+        masks[kind], parts[kind] = _choose(border, keep, None, method, clock)
+    whole = restore_hetero(data, borders, masks)
+    clock.lap("build")
+    return SparsifyResult(
+        graph=whole,
+        method=method.name,
+        parameters=dataclasses.asdict(method),
+        num_nodes=int(data.num_nodes),
+        num_candidates=sum(part.num_candidates for part in parts.values()),
+        num_kept=sum(part.num_kept for part in parts.values()),
+        num_self_loops=sum(part.num_self_loops for part in parts.values()),
+        directed=any(part.directed for part in parts.values()),
+        seconds=clock.seconds,
+        details={
+            "edge_types": {
+                "__".join(kind): {
+                    "num_candidates": part.num_candidates,
+                    "num_kept": part.num_kept,
+                    **part.details,
+                }
+                for kind, part in parts.items()
+            }
+        },
+    )
+
+
 class _Clock:
     """Wall time of consecutive phases."""
 
@@ -199,5 +251,5 @@ class _Clock:
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self.seconds[name] = now - self._last
+        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
         self._last = now

@@ -82,9 +82,9 @@ class TeddyMethod(Method):
         if self.self_loops != "exclude":
             counted = graph.coalesce() if pool.directed else graph.symmetrize()
         t_out, t_in, upper = self._node_scores(counted)
+        scores: Array
         threads = requested_threads()
         if counted.num_self_loops == 0:
-            scores: Array
             if counted.directed:
                 scores = native.arc_scores(counted.indptr, counted.indices, t_out, t_in, threads)
             else:
@@ -94,7 +94,8 @@ class TeddyMethod(Method):
         scores = t_out[u] * t_in[v]
         loop = u == v
         if self.self_loops == "count":
-            return scores[~loop]
+            scores = scores[~loop]
+            return scores
         scores[loop] = scores.max()  # as the authors' code: loops go last, but they do go
         return scores
 
@@ -144,7 +145,8 @@ class TeddyMethod(Method):
         used = heads > 0
         g[used] = _WEIGHING[self.g](heads[used])
         total = np.bincount(rows, weights=graph.weights * g[graph.indices], minlength=n)
-        return np.divide(total, degree * degree, out=np.zeros(n), where=degree > 0)
+        t: Array = np.divide(total, degree * degree, out=np.zeros(n), where=degree > 0)
+        return t
 
     def _protected(self, pool: Graph, keys: Array) -> Array:
         """Return the mask of edges that are the best of one of their ends."""

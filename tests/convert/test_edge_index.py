@@ -47,9 +47,7 @@ def test_directed_overrides_what_the_entries_say() -> None:
     border = as_border(np.array([[0, 1, 2, 3], [1, 2, 1, 3]]), directed=False)
     assert (border.graph.num_edges, border.graph.directed) == (3, False)
     assert not border.directed_detected
-    np.testing.assert_array_equal(
-        border.restore(np.array([False, True, False])), [[1, 2], [2, 1]]
-    )
+    np.testing.assert_array_equal(border.restore(np.array([False, True, False])), [[1, 2], [2, 1]])
     assert as_border(once, directed=False).graph.num_edges == 3
 
 

@@ -102,7 +102,7 @@ def test_bad_budgets(method):
     for keep in (0.0, -0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match=r"keep must be in \(0, 1\]"):
             sparsify(graph, method, keep=keep)
-    with pytest.raises(TypeError, match="keep must be a number, got str '0.5'"):
+    with pytest.raises(TypeError, match="keep must be a number, got str"):
         sparsify(graph, method, keep="0.5")
     with pytest.raises(ValueError, match="exactly one of keep and num_edges"):
         sparsify(graph, method)
@@ -117,7 +117,7 @@ def test_bad_budgets(method):
 
 
 def test_unknown_method_is_named():
-    with pytest.raises(ValueError, match="method must be one of .*'teddy'.*, got 'tedy'"):
+    with pytest.raises(ValueError, match=r"method must be one of .*'teddy'.*, got 'tedy'"):
         sparsify(GRAPHS["clique"], "tedy", keep=0.5)
 
 

@@ -57,7 +57,9 @@ def test_equals_the_slow_twin():
     numbers = np.random.default_rng(5003)
     for trial in range(200):
         n = int(numbers.integers(2, 30))
-        pairs = sorted({(int(min(a, b)), int(max(a, b))) for a, b in numbers.integers(0, n, (40, 2)) if a != b})
+        pairs = sorted(
+            {(int(min(a, b)), int(max(a, b))) for a, b in numbers.integers(0, n, (40, 2)) if a != b}
+        )
         codes = [u << 32 | v for u, v in pairs]
         keys = [draw_a(trial, code, 0, 1) for code in codes]
         count = int(numbers.integers(0, len(pairs) + 1))
