@@ -1,0 +1,79 @@
+"""Every CUDA file compiles for the GPUs that people have, with no GPU here: by NVRTC, and by nvcc."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from graphsparse.backend import cuda_sources
+
+SOURCES = sorted((cuda_sources() / "gpu").glob("*.cu"))
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
+# No fused multiply-add and no fast-math: the CPU's bits.
+OPTIONS = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true")
+MAX_REGISTERS = 64  # 1,024 threads of a block still fit
+MAX_SHARED_BYTES = 48 << 10
+
+
+def library() -> ctypes.CDLL:
+    spec = importlib.util.find_spec("nvidia")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    found = [p for folder in folders for p in Path(folder).rglob("libnvrtc.so.*")]
+    assert found, "the dev group's nvidia-cuda-nvrtc is missing: pip install nvidia-cuda-nvrtc"
+    return ctypes.CDLL(str(found[0]))
+
+
+class Program:
+    """One compilation; ``log`` holds what ptxas says of registers and memory."""
+
+    def __init__(self, nvrtc: ctypes.CDLL, source: Path, architecture: str) -> None:
+        handle = ctypes.c_void_p()
+        text, name = source.read_bytes(), source.name.encode()
+        status = nvrtc.nvrtcCreateProgram(ctypes.byref(handle), text, name, 0, None, None)
+        assert status == 0
+        options = [*OPTIONS, f"-I{cuda_sources()}", f"-arch={architecture}", "--ptxas-options=-v"]
+        array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+        self.status = nvrtc.nvrtcCompileProgram(handle, len(options), array)
+        size = ctypes.c_size_t()
+        nvrtc.nvrtcGetProgramLogSize(handle, ctypes.byref(size))
+        log = ctypes.create_string_buffer(size.value)
+        nvrtc.nvrtcGetProgramLog(handle, log)
+        self.log = log.value.decode()
+        nvrtc.nvrtcDestroyProgram(ctypes.byref(handle))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_compiles_within_limits(source, architecture):
+    program = Program(library(), source, architecture)
+    assert program.status == 0, program.log
+    kernels = re.findall(r"Compiling entry function", program.log)
+    registers = [int(x) for x in re.findall(r"Used (\d+) registers", program.log)]
+    shared = [int(x) for x in re.findall(r"(\d+) bytes smem", program.log)]
+    spills = [int(x) for x in re.findall(r"(\d+) bytes spill stores", program.log)]
+    assert kernels, f"no kernel in {source.name}:\n{program.log}"
+    assert len(registers) >= len(kernels)
+    assert max(registers) <= MAX_REGISTERS
+    assert max(shared, default=0) <= MAX_SHARED_BYTES
+    assert max(spills, default=0) == 0
+
+
+def test_a_broken_kernel_is_noticed(tmp_path):
+    broken = tmp_path / "broken.cu"
+    broken.write_text("__global__ void f(int* x) { *x = undeclared; }")
+    program = Program(library(), broken, "sm_90")
+    assert program.status != 0
+    assert "undeclared" in program.log
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed here")
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_nvcc_compiles_it_too(source, tmp_path):
+    command = ["nvcc", "-std=c++17", "--fmad=false", "-arch=sm_90", f"-I{cuda_sources()}"]
+    subprocess.run([*command, "-cubin", str(source), "-o", str(tmp_path / "a.cubin")], check=True)
