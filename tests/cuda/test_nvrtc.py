@@ -1,4 +1,4 @@
-"""Every CUDA file compiles for the GPUs that people have, with no GPU here: by NVRTC, and by nvcc."""
+"""Every CUDA file compiles for the GPUs people have, with no GPU here: by NVRTC and by nvcc."""
 
 from __future__ import annotations
 
