@@ -63,6 +63,12 @@ inline int resolve_threads(int requested) {
   return requested > 0 ? requested : most;
 }
 
+constexpr int64_t kSmall = 1 << 15;  // items below which one thread is faster
+
+inline int threads_for(int64_t work, int requested) {
+  return work < kSmall ? 1 : resolve_threads(requested);
+}
+
 // Row ranges with about equal numbers of rows + arcs: boundaries (parts + 1,).
 inline std::vector<int64_t> balanced_rows(const int64_t* indptr, int64_t n, int parts) {
   std::vector<int64_t> cut(static_cast<size_t>(parts) + 1, n);

@@ -4,86 +4,19 @@
 #include "core/philox.hpp"
 #include "cpu/bindings.hpp"
 #include "cpu/parallel.hpp"
+#include "cpu/radix.hpp"
 
 namespace gs {
 namespace {
-
-constexpr int64_t kSmall = 1 << 15;
-
-int threads_for(int64_t work, int requested) {
-  return work < kSmall ? 1 : resolve_threads(requested);
-}
-
-struct Cut {
-  uint64_t threshold;  // the k-th largest key
-  int64_t above;       // keys larger than it
-  int64_t equal;       // keys equal to it
-};
-
-// k-th largest of `size` keys, 1 <= k <= size.  Histograms of 16-bit digits from the top; once the
-// boundary bucket is small (1/16 of the input) its keys are copied out and finished there.
-Cut kth_largest(const uint64_t* keys, int64_t size, int64_t k, int threads) {
-  uint64_t prefix = 0;
-  int64_t rank = k, candidates = size;
-  std::vector<uint64_t> buffer;
-  const uint64_t* from = keys;
-  int64_t count = size;
-  for (int shift = 48; shift >= 0; shift -= 16) {
-    const uint64_t high = shift == 48 ? 0 : ~0ull << (shift + 16);
-    std::vector<std::vector<int64_t>> parts(static_cast<size_t>(threads));
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-    for (int p = 0; p < threads; ++p) {
-      std::vector<uint32_t> hist(1 << 16, 0);  // flushed before 32 bits could overflow
-      auto& total = parts[static_cast<size_t>(p)];
-      total.assign(1 << 16, 0);
-      const int64_t stop = even_cut(count, threads, p + 1);
-      for (int64_t b = even_cut(count, threads, p); b < stop; b += int64_t{1} << 31) {
-        const int64_t e = std::min(stop, b + (int64_t{1} << 31));
-        if (high == 0)
-          for (int64_t i = b; i < e; ++i) ++hist[from[i] >> 48];
-        else
-          for (int64_t i = b; i < e; ++i)
-            if (((from[i] ^ prefix) & high) == 0) ++hist[(from[i] >> shift) & 0xFFFF];
-        for (size_t d = 0; d < hist.size(); ++d) total[d] += hist[d];
-        std::fill(hist.begin(), hist.end(), 0u);
-      }
-    }
-    int64_t bucket = 0;
-    for (int digit = 0xFFFF; digit >= 0; --digit) {
-      bucket = 0;
-      for (const auto& part : parts) bucket += part[static_cast<size_t>(digit)];
-      if (rank <= bucket) {
-        prefix |= static_cast<uint64_t>(digit) << shift;
-        break;
-      }
-      rank -= bucket;
-    }
-    candidates = bucket;
-    if (shift > 0 && buffer.empty() && candidates <= size / 16) {
-      const uint64_t mask = ~0ull << shift;
-      buffer.reserve(static_cast<size_t>(candidates));
-      for (int64_t i = 0; i < size; ++i)
-        if (((keys[i] ^ prefix) & mask) == 0) buffer.push_back(keys[i]);
-      const auto at = buffer.begin() + (rank - 1);
-      std::nth_element(buffer.begin(), at, buffer.end(), std::greater<>());
-      const uint64_t key = *at;
-      int64_t larger = 0, equal = 0;
-      for (const uint64_t x : buffer) {
-        larger += x > key;
-        equal += x == key;
-      }
-      return {key, k - rank + larger, equal};
-    }
-  }
-  return {prefix, k - rank, candidates};
-}
 
 nb::tuple kth_largest_py(In<uint64_t> keys, int64_t k, int num_threads) {
   const int64_t size = static_cast<int64_t>(keys.shape(0));
   Cut cut;
   {
     nb::gil_scoped_release free;
-    cut = kth_largest(keys.data(), size, k, threads_for(size, num_threads));
+    Pieces<const uint64_t> all;
+    all.add(keys.data(), size);
+    cut = kth_largest(all, SameKey{}, k, threads_for(size, num_threads));
   }
   return nb::make_tuple(cut.threshold, cut.above, cut.equal);
 }
@@ -99,12 +32,10 @@ NumpyArray<bool> select_largest(In<uint64_t> keys_in, int64_t k, int num_threads
     if (k <= 0 || k >= size) {
       std::memset(mask.data.get(), k > 0, static_cast<size_t>(size));
     } else {
-      const Cut cut = kth_largest(keys, size, k, threads);
-      int64_t last = size;  // position of the last tied key that is kept
-      int64_t missing = k - cut.above;
-      if (missing < cut.equal)
-        for (last = 0; last < size; ++last)
-          if (keys[last] == cut.threshold && --missing == 0) break;
+      Pieces<const uint64_t> all;
+      all.add(keys, size);
+      const Cut cut = kth_largest(all, SameKey{}, k, threads);
+      const int64_t last = last_equal(all, SameKey{}, cut, k, threads);
       const uint64_t thr = cut.threshold;
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
       for (int p = 0; p < threads; ++p) {

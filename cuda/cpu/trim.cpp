@@ -13,11 +13,6 @@ namespace {
 // would otherwise stall the loads of the next.
 constexpr int64_t kAhead = 24;
 constexpr int64_t kRowsAhead = 6;
-constexpr int64_t kSmall = 1 << 15;  // arcs below which one thread is faster
-
-int threads_for(int64_t work, int requested) {
-  return work < kSmall ? 1 : resolve_threads(requested);
-}
 
 // values[degree of u] for every row u.
 NumpyArray<int64_t> by_degree(In<int64_t> indptr, In<int64_t> table) {
