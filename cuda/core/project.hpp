@@ -10,7 +10,7 @@ namespace gs {
 struct Magnitude {
   template <class Word>
   GS_HD Word operator()(Word word) const {
-    return static_cast<Word>(word & static_cast<Word>(~Word{0} >> 1));
+    return static_cast<Word>(word & (static_cast<Word>(~Word{0}) >> 1));
   }
 };
 

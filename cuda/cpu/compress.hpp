@@ -42,7 +42,8 @@ inline int64_t compress_lanes(const uint32_t* words, int64_t size, uint32_t bits
     const __m128i over = _mm_sub_epi32(key, base);
     const __m128i hit = _mm_cmpeq_epi32(_mm_min_epu32(over, most), over);
     const int chosen = _mm_movemask_ps(_mm_castsi128_ps(hit));
-    const __m128i order = _mm_load_si128(reinterpret_cast<const __m128i*>(lane_table.bytes[chosen]));
+    const __m128i order =
+        _mm_load_si128(reinterpret_cast<const __m128i*>(lane_table.bytes[chosen]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + at), _mm_shuffle_epi8(key, order));
     at += lane_table.count[chosen];
   }

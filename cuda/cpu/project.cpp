@@ -190,7 +190,8 @@ void keep_in_groups(Out<Word> words, int64_t cols, int64_t group, int64_t keep,
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < cols; c += group) {
       const int64_t at = r * cols + c;
-      keep_in_group(words.data() + at, std::min(group, cols - c), keep, marks ? marks + at : nullptr);
+      keep_in_group(words.data() + at, std::min(group, cols - c), keep,
+                    marks ? marks + at : nullptr);
     }
 }
 

@@ -57,9 +57,9 @@ struct Cut {
 
 namespace radix {
 
-constexpr int64_t kTiny = 1 << 11;    // below: one partial selection on a copy
-constexpr int64_t kBlock = 1 << 9;    // keys looked at together: the counting loop is vectorised
-constexpr int64_t kCrowded = 8;       // a bracket with more than 1/8 of the keys is of no use
+constexpr int64_t kTiny = 1 << 11;  // below: one partial selection on a copy
+constexpr int64_t kBlock = 1 << 9;  // keys looked at together: the counting loop is vectorised
+constexpr int64_t kCrowded = 8;     // a bracket with more than 1/8 of the keys is of no use
 
 template <class Key>
 Cut tiny(std::vector<Key>& keys, int64_t k) {
@@ -161,9 +161,9 @@ void scan(const Word* words, int64_t size, KeyOf key, Bracket<Key> range, int64_
       share.crowded = true;
       return;
     }
-    share.inside += compress(words + b, length, key, range.low,
-                                static_cast<Key>(range.high - range.low),
-                                share.kept.get() + share.inside);
+    share.inside +=
+        compress(words + b, length, key, range.low, static_cast<Key>(range.high - range.low),
+                 share.kept.get() + share.inside);
   }
 }
 
