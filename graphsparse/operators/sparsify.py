@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import time
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -136,16 +137,28 @@ def sparsify(
     >>> result.num_candidates, result.num_kept, result.graph.num_edges
     (4, 2, 2)
     """
-    check_choice("method", method, METHODS)
-    module, name = METHODS[method]
-    cls = getattr(importlib.import_module(module), name)
-    known = [f.name for f in dataclasses.fields(cls)]
+    return trim(graph, keep, num_edges, make_method(method, options), directed=directed)
+
+
+def make_method(name: str, options: Mapping[str, Any]) -> Method:
+    """Return the options of a method, checked.
+
+    Parameters
+    ----------
+    name : str
+        One of ``METHODS``.
+    options : mapping of str to object
+        Options by name; what is not given has the method's default.
+    """
+    check_choice("method", name, METHODS)
+    module, kind = METHODS[name]
+    cls = getattr(importlib.import_module(module), kind)
+    known = [field.name for field in dataclasses.fields(cls)]
     for option in options:
         if option not in known:
-            raise TypeError(
-                f"method {method!r} has no option {option!r}; it has {', '.join(known)}"
-            )
-    return trim(graph, keep, num_edges, cls(**options), directed=directed)
+            raise TypeError(f"method {name!r} has no option {option!r}; it has {', '.join(known)}")
+    method: Method = cls(**options)
+    return method
 
 
 def trim(
