@@ -1,8 +1,9 @@
 """Graphs of other packages: in and out, and back in the type that was given."""
 
-from graphsparse.convert.border import Border, as_border, filter_edges, hetero_borders
+from graphsparse.convert.border import Border, as_border
+from graphsparse.convert.hetero_types import hetero_borders, restore_hetero
 from graphsparse.convert.networkx_types import from_networkx, to_networkx
-from graphsparse.convert.pyg_types import from_pyg, to_pyg
+from graphsparse.convert.pyg_types import from_pyg, is_hetero, to_pyg
 from graphsparse.convert.scipy_types import from_scipy, to_scipy
 from graphsparse.convert.torch_types import (
     from_edge_index,
@@ -14,13 +15,14 @@ from graphsparse.convert.torch_types import (
 __all__ = [
     "Border",
     "as_border",
-    "filter_edges",
     "from_edge_index",
     "from_networkx",
     "from_pyg",
     "from_scipy",
     "from_torch_sparse",
     "hetero_borders",
+    "is_hetero",
+    "restore_hetero",
     "to_edge_index",
     "to_networkx",
     "to_pyg",

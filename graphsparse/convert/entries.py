@@ -65,6 +65,25 @@ class Entries:
             object.__setattr__(self, "weights", weights)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Simple:
+    """A graph without parallel edges, and how the entries fall on it.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weights of equal entries are summed.
+    entry_edges : array of int64, shape (num_entries,)
+        Edge number of each entry.
+    num_merged : int
+        Entries that are further copies of another one.
+    """
+
+    graph: Graph
+    entry_edges: Array
+    num_merged: int
+
+
 def count_nodes(row: Array, col: Array) -> int:
     """Return the largest id + 1."""
     return max(int(row.max()), int(col.max()), -1) + 1 if len(row) else 0
@@ -98,7 +117,7 @@ def lossless_graph(entries: Entries, directed: bool | None) -> Graph:
     )
 
 
-def simple_graph(entries: Entries, directed: bool | None) -> tuple[Graph, Array]:
+def simple_graph(entries: Entries, directed: bool | None) -> Simple:
     """Return the graph without parallel edges, and the edge that each entry belongs to.
 
     Parameters
@@ -110,9 +129,8 @@ def simple_graph(entries: Entries, directed: bool | None) -> tuple[Graph, Array]
 
     Returns
     -------
-    (Graph, array of int64, shape (M,))
-        Weights of equal entries are summed.  With ``directed=False`` a pair has the mean of the
-        weights of the directions that are there.
+    Simple
+        With ``directed=False`` a pair has the mean of the weights of the directions there are.
 
     Notes
     -----
@@ -120,7 +138,10 @@ def simple_graph(entries: Entries, directed: bool | None) -> tuple[Graph, Array]
     """
     directed = _directedness(entries, directed)
     if entries.pairs:
-        return _pair_graph(entries.row, entries.col, entries.weights, entries.num_nodes, mean=False)
+        graph, entry_edges = _pair_graph(
+            entries.row, entries.col, entries.weights, entries.num_nodes, mean=False
+        )
+        return Simple(graph, entry_edges, len(entry_edges) - graph.num_edges)
     pattern, order = build_csr(entries.row, entries.col, entries.num_nodes, mirror=False)
     weights = None if entries.weights is None else entries.weights[order]
     arcs, arc_of = _merge_parallel(pattern, weights)
@@ -133,10 +154,9 @@ def simple_graph(entries: Entries, directed: bool | None) -> tuple[Graph, Array]
         )
     else:
         graph, edge_of = arcs, arcs.arc_edges()
-    sorted_edges = edge_of if arc_of is None else edge_of[arc_of]
     entry_edges = np.empty(len(order), np.int64)
-    entry_edges[order] = sorted_edges
-    return graph, entry_edges
+    entry_edges[order] = edge_of if arc_of is None else edge_of[arc_of]
+    return Simple(graph, entry_edges, len(order) - arcs.num_arcs)
 
 
 def _directedness(entries: Entries, directed: bool | None) -> bool | None:

@@ -20,9 +20,8 @@ from graphsparse.errors import GraphFormatError
 from graphsparse.graph import Graph
 
 if TYPE_CHECKING:
-    from torch_geometric.data import Data, HeteroData
+    from torch_geometric.data import Data
 
-EdgeType = tuple[str, str, str]
 _ADJACENCIES = ("adj_t", "adj")
 
 
@@ -41,7 +40,7 @@ def read_entries(obj: Data, num_nodes: int | None) -> Entries:
 
     Weights are ``edge_weight``, a one-dimensional float ``edge_attr``, or the adjacency's values.
     """
-    count = _num_nodes(obj._store)
+    count = count_store_nodes(obj._store)
     if num_nodes is not None and num_nodes != count:
         raise ValueError(f"num_nodes must be {count}, as in data, got {num_nodes}")
     return read_store(obj._store, count, "data")
@@ -50,20 +49,24 @@ def read_entries(obj: Data, num_nodes: int | None) -> Entries:
 def keep_entries(obj: Data, keep: Array) -> Data:
     """Return a shallow copy with every edge-level attribute filtered."""
     out = copy.copy(obj)
-    keep_store(out._store, keep)
+    filtered = keep_store(out._store, keep)
+    slices = out._store.__dict__.get("_slice_dict")  # a Batch: where each of its graphs begins
+    if slices is not None:
+        out._slice_dict = kept_slices(slices, filtered, keep)
     return out
 
 
 def read_store(store: Any, num_nodes: int | None, name: str) -> Entries:
     """Return the entries of one store of a ``Data`` or ``HeteroData``, ids as they are."""
-    keys = [key for key in ("edge_index", *_ADJACENCIES) if key in store]
+    keys = structure_keys(store)
     if not keys:
         raise GraphFormatError(
             f"{name} must have edge_index, adj_t or adj, got {list(store.keys())}"
         )
     row, col, values = _coordinates(store, keys[0])
     for key in keys[1:]:
-        if not np.array_equal(_codes(row, col), _codes(*_coordinates(store, key)[:2])):
+        own = _code(*_coordinates(store, key)[:2])
+        if not np.array_equal(np.unique(_code(row, col)), np.unique(own)):
             raise GraphFormatError(f"{name}.{key} must hold the edges of {name}.{keys[0]}")
     if values is None or "edge_weight" in store:
         values = _edge_weights(store, len(row))
@@ -71,32 +74,62 @@ def read_store(store: Any, num_nodes: int | None, name: str) -> Entries:
     return Entries(row, col, int(n), values, name=f"{name}.{keys[0]}")
 
 
-def keep_store(store: Any, keep: Array) -> None:
-    """Filter every edge-level attribute of a store that is ours to change."""
+def keep_store(store: Any, keep: Array) -> list[str]:
+    """Filter every edge-level attribute of a store that is ours to change; return their names."""
     import torch
     from torch_geometric.utils import select
 
-    keys = [key for key in ("edge_index", *_ADJACENCIES) if key in store]
+    store.__dict__.pop("_cached_attr", None)  # what PyG found out about the unfiltered store
     at = torch.from_numpy(np.flatnonzero(keep))
     filtered: dict[str, Any] = {}
     for key in edge_level_keys(store):
-        value = store[key]
+        value, dim = store[key], _cat_dim(store, key)
         if isinstance(value, np.ndarray):
-            filtered[key] = np.compress(keep, value, axis=_cat_dim(store, key))
+            filtered[key] = np.compress(keep, value, axis=dim)
         else:
-            filtered[key] = select(value, at, dim=_cat_dim(store, key))
-    if keys[0] != "edge_index":
-        filtered[keys[0]] = torch_types.keep_entries(store[keys[0]], keep)
-    if keys[1:]:
-        kept_codes = _codes(*(ends[keep] for ends in _coordinates(store, keys[0])[:2]))
-    for key in keys[1:]:
-        row, col, _ = _coordinates(store, key)
-        mine = np.isin(_code(row, col), kept_codes)
-        filtered[key] = torch_types.keep_entries(store[key], mine)
+            filtered[key] = select(value, at, dim=dim)
+    names = list(filtered)
+    filtered |= _kept_adjacencies(store, keep)
+    pointers = {key: store[key] for name in names if (key := f"{name}_ptr") in store}
+    filtered |= kept_slices(pointers, list(pointers), keep)
     if "num_edges" in store:
         filtered["num_edges"] = int(np.count_nonzero(keep))
     for key, value in filtered.items():
         store[key] = value
+    store.__dict__.pop("_cached_attr", None)
+    return names
+
+
+def count_store_nodes(store: Any) -> int | None:
+    """Return the nodes of a store, or None where nothing tells."""
+    with warnings.catch_warnings():  # PyG warns where only edge_index tells the count
+        warnings.simplefilter("ignore", UserWarning)
+        count = store.num_nodes
+    return None if count is None else int(count)
+
+
+def kept_slices(slices: dict[str, Any], filtered: list[str], keep: Array) -> dict[str, Any]:
+    """Return the ``_slice_dict`` of a ``Batch`` after its edge-level attributes were filtered."""
+    import torch
+
+    before = torch.from_numpy(np.concatenate(([0], np.cumsum(keep))))
+    return {
+        key: before[value].to(value.dtype) if key in filtered else value
+        for key, value in slices.items()
+    }
+
+
+def structure_keys(store: Any) -> list[str]:
+    """Return which of ``edge_index`` and sparse ``adj_t`` and ``adj`` the store has."""
+    import torch
+
+    present = [key for key in ("edge_index", *_ADJACENCIES) if store.get(key) is not None]
+    dense = [
+        key
+        for key in present
+        if torch_types.matches(store[key]) and store[key].layout == torch.strided
+    ]
+    return [key for key in present if key == "edge_index" or key not in dense]
 
 
 def edge_level_keys(store: Any) -> list[str]:
@@ -105,8 +138,10 @@ def edge_level_keys(store: Any) -> list[str]:
     Left out are adjacency matrices and what belongs to edges of its own: ``edge_label``,
     ``edge_label_index``, ``pos_edge_index`` and the like, which may have as many rows by chance.
     """
-    keys = list(store.keys())
-    return [key for key in keys if not _own_edges(key) and _is_edge_level(store, key)]
+    keys = [key for key in store.keys() if not _own_edges(key)]  # noqa: SIM118 - no mapping
+    with warnings.catch_warnings():  # PyG warns where only edge_index tells the node count
+        warnings.simplefilter("ignore", UserWarning)
+        return [key for key in keys if key == "edge_index" or store.is_edge_attr(key)]
 
 
 def from_pyg(data: Data, *, directed: bool | None = None) -> Graph:
@@ -150,51 +185,23 @@ def to_pyg(graph: Graph, **attributes: Any) -> Data:
     )
 
 
-def hetero_entries(data: HeteroData, edge_type: EdgeType) -> Entries:
-    """Return the entries of one edge type.
-
-    A type from a kind of nodes to itself is read like a ``Data``.  Between two kinds the graph
-    has the source nodes first, then the destination nodes, and each entry is one edge.
-    """
-    store = data[edge_type]
-    name = f"data[{edge_type}]"
-    source, target = (_num_nodes(data[kind]) for kind in (edge_type[0], edge_type[2]))
-    if edge_type[0] == edge_type[2]:
-        return read_store(store, source, name)
-    entries = read_store(store, None, name)
-    source = int(entries.row.max(initial=-1)) + 1 if source is None else source
-    target = int(entries.col.max(initial=-1)) + 1 if target is None else target
-    for side, ids, count in (("source", entries.row, source), ("target", entries.col, target)):
-        if len(ids) and int(ids.max()) >= count:
-            at = int(np.argmax(ids >= count))
-            raise GraphFormatError(
-                f"{entries.name} must hold {side} ids in [0, {count}), got {ids[at]} at entry {at}"
-            )
-    row, col = entries.row.astype(np.int64), entries.col.astype(np.int64) + source
-    return Entries(row, col, source + target, entries.weights, pairs=True, name=entries.name)
-
-
 def _is_instance(obj: Any, class_name: str) -> bool:
     module = sys.modules.get("torch_geometric.data")
     cls = getattr(module, class_name, None)
     return cls is not None and isinstance(obj, cls)
 
 
-def _num_nodes(store: Any) -> int | None:
-    with warnings.catch_warnings():  # PyG warns where only edge_index tells the count
-        warnings.simplefilter("ignore", UserWarning)
-        count = store.num_nodes
-    return None if count is None else int(count)
-
-
 def _coordinates(store: Any, key: str) -> tuple[Array, Array, Array | None]:
+    import torch
+
     value = store[key]
+    tensor = torch_types.matches(value)
     if key == "edge_index":
-        entries = torch_types.read_entries(value, None) if value.layout is _strided() else None
-        if entries is None:
-            raise TypeError("edge_index must be a dense tensor of shape (2, M), got a sparse one")
+        if not tensor or value.layout != torch.strided:
+            raise TypeError(f"edge_index must be a dense tensor, got {type(value).__name__}")
+        entries = torch_types.read_entries(value, None)
         return entries.row, entries.col, None
-    if not torch_types.matches(value) or value.layout is _strided():
+    if not tensor:
         raise TypeError(
             f"{key} must be a sparse torch tensor, got {type(value).__name__}; "
             "a torch_sparse matrix converts with .to_torch_sparse_csr_tensor()"
@@ -202,6 +209,20 @@ def _coordinates(store: Any, key: str) -> tuple[Array, Array, Array | None]:
     row, col, values = torch_types.sparse_coordinates(value)
     weights = matrix_weights(values) if values.ndim == 1 else None
     return (row, col, weights) if key == "adj" else (col, row, weights)
+
+
+def _kept_adjacencies(store: Any, keep: Array) -> dict[str, Any]:
+    """Return ``adj_t`` and ``adj`` filtered; beside another structure by its pairs."""
+    first, *others = structure_keys(store)
+    kept: dict[str, Any] = {}
+    if first != "edge_index":
+        kept[first] = torch_types.keep_entries(store[first], keep)
+    for key in others:
+        row, col, _ = _coordinates(store, first)
+        codes = _code(row[keep], col[keep])
+        mine = np.isin(_code(*_coordinates(store, key)[:2]), codes)
+        kept[key] = torch_types.keep_entries(store[key], mine)
+    return kept
 
 
 def _edge_weights(store: Any, count: int) -> Array | None:
@@ -224,35 +245,10 @@ def _own_edges(key: str) -> bool:
     )
 
 
-def _is_edge_level(store: Any, key: str) -> bool:
-    if key == "edge_index":
-        return True
-    cached = store.__dict__.pop("_cached_attr", None)  # PyG's answers for the unfiltered store
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return bool(store.is_edge_attr(key))
-    finally:
-        store.__dict__.pop("_cached_attr", None)
-        if cached is not None:
-            store.__dict__["_cached_attr"] = cached
-
-
 def _cat_dim(store: Any, key: str) -> int:
     value = store[key]
     return 0 if isinstance(value, list | tuple) else store._parent().__cat_dim__(key, value, store)
 
 
 def _code(row: Array, col: Array) -> Array:
-    width = int(max(col.max(initial=0), row.max(initial=0))) + 1
-    return row.astype(np.int64) * width + col
-
-
-def _codes(row: Array, col: Array) -> Array:
-    return np.unique(_code(row, col))
-
-
-def _strided() -> Any:
-    import torch
-
-    return torch.strided
+    return row.astype(np.int64) << 32 | col  # PyG's ids fit: its tensors have an entry per node

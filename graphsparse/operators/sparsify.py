@@ -11,9 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphsparse.checks import check_choice, check_seed, edge_budget
-from graphsparse.convert import Border, as_border, hetero_borders
-from graphsparse.convert.border import restore_hetero
-from graphsparse.convert.pyg_types import is_hetero
+from graphsparse.convert import Border, as_border, hetero_borders, is_hetero, restore_hetero
 from graphsparse.graph import Graph
 from graphsparse.selection import TIE_BREAKS, Candidates, candidates, select
 
