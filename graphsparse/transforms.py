@@ -1,0 +1,81 @@
+"""Sparsifiers as PyTorch Geometric transforms: ``Teddy(keep=0.5)`` in any ``Compose``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from graphsparse.checks import require
+from graphsparse.operators.random_edges import random_edges
+from graphsparse.operators.teddy import teddy
+
+if TYPE_CHECKING:
+    from torch_geometric.transforms import BaseTransform
+else:
+    BaseTransform = require(
+        "torch_geometric.transforms", "gnn", "graphsparse.transforms"
+    ).BaseTransform
+
+
+def as_transform(
+    operator: Callable[..., Any], *, name: str | None = None, module: str | None = None
+) -> type[BaseTransform]:
+    """Return the PyG transform class of an operator.
+
+    Parameters
+    ----------
+    operator : callable
+        ``f(graph, ...) -> graph`` that takes a ``Data`` or ``HeteroData`` and leaves it as it is.
+    name : str, optional
+        Name of the class; ``random_edges`` becomes ``RandomEdges`` when left out.
+    module : str, optional
+        Module that holds the class under its name, so that it can be pickled; the operator's.
+
+    Returns
+    -------
+    type
+        Takes the operator's parameters but the first, refuses others when it is made, and shows
+        the value of each of them in its ``repr``.
+
+    Examples
+    --------
+    >>> as_transform(random_edges)(keep=0.5, seed=7)
+    RandomEdges(keep=0.5, num_edges=None, connected=False, tie_break='hash', seed=7)
+    """
+    whole = inspect.signature(operator)
+    own = whole.replace(
+        parameters=list(whole.parameters.values())[1:], return_annotation=inspect.Signature.empty
+    )
+
+    class Transform(BaseTransform):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            bound = own.bind(*args, **kwargs)
+            bound.apply_defaults()
+            self.parameters: dict[str, Any] = dict(bound.arguments)
+
+        def forward(self, data: Any) -> Any:
+            return operator(data, **self.parameters)
+
+        def __repr__(self) -> str:
+            values = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
+            return f"{type(self).__name__}({values})"
+
+    summary = (inspect.getdoc(operator) or operator.__name__).split("\n")[0]
+    Transform.__name__ = Transform.__qualname__ = name or _camel_case(operator.__name__)
+    Transform.__module__ = module or operator.__module__
+    Transform.__doc__ = (
+        f"{summary}\n\nPyG transform of :func:`{operator.__module__}.{operator.__name__}`, with "
+        "its parameters.  PyG counts both\ndirections of an edge; a pair is kept or dropped as "
+        "one.  The data given is not changed."
+    )
+    Transform.__signature__ = own
+    return Transform
+
+
+def _camel_case(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+Teddy = as_transform(teddy, module=__name__)
+RandomEdges = as_transform(random_edges, module=__name__)
