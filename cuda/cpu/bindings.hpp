@@ -4,6 +4,7 @@
 
 namespace gs {
 void bind_build(nanobind::module_& m);
+void bind_dygrass(nanobind::module_& m);
 void bind_project(nanobind::module_& m);
 void bind_select(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);
