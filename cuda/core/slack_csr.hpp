@@ -1,5 +1,6 @@
 // Non-owning view of adjacency lists that change: every row has room to grow inside one pool.
-// The order inside a row is part of the state (walkers pick by position), so only the host edits it.
+// The order inside a row is part of the state (walkers pick by position), so only the host edits
+// it.
 #pragma once
 #include "core/hd.hpp"
 

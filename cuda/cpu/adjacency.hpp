@@ -115,7 +115,8 @@ class Adjacency {
  private:
   // Smallest power of two above the degree.
   static uint8_t log2_room(int32_t degree) {
-    return degree == 0 ? 0 : static_cast<uint8_t>(32 - __builtin_clz(static_cast<uint32_t>(degree)));
+    return degree == 0 ? 0
+                       : static_cast<uint8_t>(32 - __builtin_clz(static_cast<uint32_t>(degree)));
   }
 
   int32_t slot(int32_t e, int32_t x) const { return side_ + (edges_[e].u == x ? 0 : 1); }
@@ -127,8 +128,9 @@ class Adjacency {
     int64_t& head = free_[log2_size];
     if (head >= 0) {
       const int64_t block = head;
-      head = static_cast<int64_t>((static_cast<uint64_t>(static_cast<uint32_t>(pool_[block].nbr)) << 32) |
-                                  static_cast<uint32_t>(pool_[block].eid));
+      head = static_cast<int64_t>(
+          (static_cast<uint64_t>(static_cast<uint32_t>(pool_[block].nbr)) << 32) |
+          static_cast<uint32_t>(pool_[block].eid));
       return block;
     }
     const int64_t block = pool_.size();

@@ -105,8 +105,8 @@ void Dygrass::test_all(BatchLog& log, const std::vector<Candidate>& which, size_
 // against H with the chunks before it: many edges of one batch may close the same gap.
 void Dygrass::accept(BatchLog& log, std::vector<Candidate>& open, const StreamRules& rules,
                      int threads) {
-  const WalkRule rule{rules.seed,   rules.limit, rules.max_steps, rules.walkers,
-                      kRecheck, rules.both_ends, in_core_};
+  const WalkRule rule{rules.seed, rules.limit,     rules.max_steps, rules.walkers,
+                      kRecheck,   rules.both_ends, in_core_};
   size_t begin = 0;
   size_t chunk = rules.first_chunk > 0 ? static_cast<size_t>(rules.first_chunk) : open.size();
   while (begin < open.size()) {
@@ -144,7 +144,7 @@ void Dygrass::insert_some(BatchLog& log, const std::vector<NetEdit>& edits, size
     log.tests.push_back({first_id + static_cast<uint64_t>(edit.op), edit.after, 0.0, edit.u, edit.v,
                          -1, 0, 0, 0, 0});
   }
-  const WalkRule rule{rules.seed,     rules.limit, rules.max_steps, rules.walkers,
+  const WalkRule rule{rules.seed, rules.limit,     rules.max_steps, rules.walkers,
                       kInsertion, rules.both_ends, in_core_};
   test_all(log, fresh, 0, fresh.size(), rule, threads);
   std::vector<Candidate> open;
@@ -185,8 +185,14 @@ std::vector<NetEdit> Dygrass::change_all(BatchLog& log, const NetBatch& net, uin
     }
     const bool test = !in_sparse && edit.after > edit.before;
     if (test) tested.push_back(edit);
-    log.changes.push_back({first_id + static_cast<uint64_t>(edit.op), edit.before, edit.after,
-                           edit.u, edit.v, in_sparse, test, {}});
+    log.changes.push_back({first_id + static_cast<uint64_t>(edit.op),
+                           edit.before,
+                           edit.after,
+                           edit.u,
+                           edit.v,
+                           in_sparse,
+                           test,
+                           {}});
   }
   std::vector<NetEdit> merged(tested.size() + net.insertions.size());
   std::merge(tested.begin(), tested.end(), net.insertions.begin(), net.insertions.end(),
@@ -210,9 +216,8 @@ BatchLog Dygrass::retest(const StreamRules& rules, uint64_t first_id, int thread
   for (int32_t e = 0; e < edges_.rows(); ++e)
     if (edges_.alive(e) && !edges_.sparse(e))
       edits.push_back({0, edges_[e].w, edges_[e].w, edges_[e].u, edges_[e].v, e});
-  std::sort(edits.begin(), edits.end(), [](const NetEdit& a, const NetEdit& b) {
-    return a.u != b.u ? a.u < b.u : a.v < b.v;
-  });
+  std::sort(edits.begin(), edits.end(),
+            [](const NetEdit& a, const NetEdit& b) { return a.u != b.u ? a.u < b.u : a.v < b.v; });
   for (size_t i = 0; i < edits.size(); ++i) edits[i].op = static_cast<int64_t>(i);
   BatchLog log;
   insert_all(log, edits, rules, first_id, threads);

@@ -1,5 +1,6 @@
 // dyGRASS on the host: a graph G, its sparsifier H and the rules that keep H close to G while edges
-// come and go.  One object is one stream; every method leaves results that do not depend on threads.
+// come and go.  One object is one stream; every method leaves results that do not depend on
+// threads.
 #pragma once
 #include <string>
 
@@ -12,14 +13,14 @@ namespace gs {
 
 struct StreamRules {
   uint64_t seed;
-  double limit;          // K
-  int32_t walkers;       // W
-  int32_t max_steps;     // T
-  int64_t sub_batch;     // 0: max(1024, a tenth of the batch)
-  int64_t first_chunk;   // of the recheck; 0: no recheck
+  double limit;         // K
+  int32_t walkers;      // W
+  int32_t max_steps;    // T
+  int64_t sub_batch;    // 0: max(1024, a tenth of the batch)
+  int64_t first_chunk;  // of the recheck; 0: no recheck
   int32_t recovery_walkers, recovery_steps;
   bool both_ends;
-  bool exact_recovery;   // engine of deletions
+  bool exact_recovery;  // engine of deletions
   bool redundancy_check;
 };
 
@@ -59,7 +60,7 @@ struct BatchLog {
   std::vector<DeletionRecord> deletions;
   std::vector<ChangeRecord> changes;
   std::vector<int32_t> path_nodes;
-  std::vector<EdgeTriple> added;     // by recoveries
+  std::vector<EdgeTriple> added;  // by recoveries
   std::vector<EdgeTriple> repaired;
   int64_t steps = 0;
   double search_seconds = 0.0;  // in walks and path searches: the part that runs in parallel

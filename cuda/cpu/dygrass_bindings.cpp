@@ -124,8 +124,8 @@ void restore_arrays(Dygrass& self, In<int32_t> u, In<int32_t> v, In<double> w, i
 nb::tuple walk(const Dygrass& self, bool sparse, int32_t p, int32_t q, double w, double r0,
                const StreamRules& rules, uint32_t phase, uint64_t id, int32_t number) {
   const bool core = sparse && self.walks_in_core();
-  const WalkRule rule{rules.seed, rules.limit, rules.max_steps, rules.walkers,
-                      phase, rules.both_ends, core};
+  const WalkRule rule{rules.seed,      rules.limit, rules.max_steps, rules.walkers, phase,
+                      rules.both_ends, core};
   const WalkQuery query{id, w, r0, p, q};
   std::vector<int32_t> nodes{start_walker(rule, query, number).cur};
   Walker walker;
@@ -161,7 +161,8 @@ NumpyArray<double> path_resistances(const Dygrass& self, bool sparse, In<int64_t
     std::vector<PathSearch> scratch(static_cast<size_t>(threads));
     parallel_each(count, threads, [&](int64_t i, int thread) {
       const Path path = scratch[static_cast<size_t>(thread)].find(
-          self.rows(sparse).view(), static_cast<int32_t>(u.data()[i]), static_cast<int32_t>(v.data()[i]));
+          self.rows(sparse).view(), static_cast<int32_t>(u.data()[i]),
+          static_cast<int32_t>(v.data()[i]));
       out.data[i] = path.found ? path.R : kInf;
       return 0;
     });

@@ -51,11 +51,12 @@ std::vector<Dygrass::Found> Dygrass::search_all(BatchLog& log, size_t begin,
   for (size_t i = 0; i < found.size(); ++i)
     if (log.deletions[begin + i].in_sparsifier) open.push_back(i);
   const auto start = std::chrono::steady_clock::now();
-  log.steps += parallel_each(static_cast<int64_t>(open.size()), threads, [&](int64_t k, int thread) {
-    const size_t i = open[static_cast<size_t>(k)];
-    found[i] = search(log.deletions[begin + i], rules, scratch_[static_cast<size_t>(thread)]);
-    return found[i].steps;
-  });
+  log.steps +=
+      parallel_each(static_cast<int64_t>(open.size()), threads, [&](int64_t k, int thread) {
+        const size_t i = open[static_cast<size_t>(k)];
+        found[i] = search(log.deletions[begin + i], rules, scratch_[static_cast<size_t>(thread)]);
+        return found[i].steps;
+      });
   log.search_seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return found;
@@ -65,7 +66,7 @@ Dygrass::Found Dygrass::search(const DeletionRecord& record, const StreamRules& 
                                PathSearch& scratch) const {
   Found found;
   if (rules.redundancy_check) {
-    const WalkRule rule{rules.seed,     rules.limit, rules.max_steps, rules.walkers,
+    const WalkRule rule{rules.seed, rules.limit,     rules.max_steps, rules.walkers,
                         kInsertion, rules.both_ends, in_core_};
     TestRecord probe{record.id, record.w, 0.0, record.u, record.v, -1, 0, 0, 0, 0};
     found.steps += test(probe, rule);
@@ -85,8 +86,9 @@ Dygrass::Found Dygrass::search(const DeletionRecord& record, const StreamRules& 
 // Best walker in G; it is run again to see its path, which is kept without loops.
 bool Dygrass::walk_detour(Found& found, const DeletionRecord& record,
                           const StreamRules& rules) const {
-  const WalkRule rule{rules.seed, kInf,           rules.recovery_steps, rules.recovery_walkers,
-                      kRecovery,  rules.both_ends, false};
+  const WalkRule rule{
+      rules.seed,      kInf, rules.recovery_steps, rules.recovery_walkers, kRecovery,
+      rules.both_ends, false};
   const WalkQuery query{record.id, record.w, 0.0, record.u, record.v};
   const Search result = best_hit<false>(g_.view(), rule, query);
   found.steps += result.steps;

@@ -40,13 +40,15 @@ std::string check_rows(const EdgeTable& edges, const Adjacency& rows, int64_t co
     for (int32_t k = 0; k < rows.degree(x); ++k) {
       const Entry& entry = rows.row(x)[k];
       const int32_t e = entry.eid;
-      if (e < 0 || e >= edges.rows() || !edges.alive(e)) return text("unknown edge in the row of node", x);
+      if (e < 0 || e >= edges.rows() || !edges.alive(e))
+        return text("unknown edge in the row of node", x);
       if (edges[e].u != x && edges[e].v != x) return text("foreign edge in the row of node", x);
       if (entry.nbr != edges.other(e, x) || entry.r != 1.0 / edges[e].w || rows.position(e, x) != k)
         return text("an entry disagrees with the edge table in the row of node", x);
     }
   }
-  return entries == 2 * count ? "" : text("entries that no edge accounts for:", entries - 2 * count);
+  return entries == 2 * count ? ""
+                              : text("entries that no edge accounts for:", entries - 2 * count);
 }
 
 std::string check_core(const Adjacency& h, const TwoCore& core) {
@@ -54,7 +56,8 @@ std::string check_core(const Adjacency& h, const TwoCore& core) {
   Buffer<Entry> unused;
   core.peel(fresh, unused);
   for (int32_t x = 0; x < h.num_nodes(); ++x) {
-    if (h.core_degree(x) != fresh[x]) return text("the core degree differs from a fresh peel at node", x);
+    if (h.core_degree(x) != fresh[x])
+      return text("the core degree differs from a fresh peel at node", x);
     for (int32_t k = 0; k < h.degree(x); ++k)
       if ((k < fresh[x]) != (fresh[x] > 0 && fresh[h.row(x)[k].nbr] > 0))
         return text("core and pendant entries are mixed at node", x);
@@ -84,7 +87,9 @@ std::string TwoCore::check_parents() const {
       if (up_[x].nbr < 0) break;
     }
   }
-  return 2 * parents == pendant_edges ? "" : text("pendant edges without a lower end:", pendant_edges / 2 - parents);
+  return 2 * parents == pendant_edges
+             ? ""
+             : text("pendant edges without a lower end:", pendant_edges / 2 - parents);
 }
 
 std::string Dygrass::check() const {
@@ -92,8 +97,10 @@ std::string Dygrass::check() const {
   for (int32_t e = 0; e < edges_.rows(); ++e) {
     if (!edges_.alive(e)) continue;
     const EdgeRecord& edge = edges_[e];
-    if (!(edge.u < edge.v) || edges_.find(edge.u, edge.v) != e) return text("pair not found or listed twice: edge", e);
-    if ((edge.pos[kSparse] < 0) != (edge.pos[kSparse + 1] < 0)) return text("half an edge of H: edge", e);
+    if (!(edge.u < edge.v) || edges_.find(edge.u, edge.v) != e)
+      return text("pair not found or listed twice: edge", e);
+    if ((edge.pos[kSparse] < 0) != (edge.pos[kSparse + 1] < 0))
+      return text("half an edge of H: edge", e);
     sparse += edges_.sparse(e);
   }
   if (sparse != sparse_count_) return text("miscounted edges of H:", sparse_count_);

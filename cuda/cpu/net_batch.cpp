@@ -3,6 +3,8 @@
 namespace gs {
 namespace {
 
+constexpr int64_t kNew = -2, kUntouched = -1;  // in place of a last operation
+
 // Pairs of one batch in the order of their first operation.
 class Pairs {
  public:
@@ -21,7 +23,7 @@ class Pairs {
       if (pair.u == u && pair.v == v) return slots_[i];
     }
     slots_[i] = static_cast<int32_t>(pairs_.size());
-    pairs_.push_back({-1, 0.0, 0.0, u, v, -1});
+    pairs_.push_back({kNew, 0.0, 0.0, u, v, -1});
     return slots_[i];
   }
   NetEdit& operator[](int32_t i) { return pairs_[i]; }
@@ -35,19 +37,19 @@ void note(int64_t& count, int64_t& first, int64_t at) {
   if (count++ == 0) first = at;
 }
 
+// Ignored operations (a missing edge deleted, nothing inserted) do not count as the pair's last.
 void apply(NetBatch& net, NetEdit& pair, uint8_t op, double w, int64_t at) {
-  pair.op = at;
-  if (op == kDelete) {
-    if (pair.after == 0.0) note(net.missing, net.first_missing, at);
-    pair.after = 0.0;
-  } else if (op == kSet) {
-    if (w == 0.0 && pair.after == 0.0) note(net.missing, net.first_missing, at);
-    pair.after = w;
-  } else {
-    net.zeros += w == 0.0;
-    pair.after += w;
-    if (pair.after > kMaxWeight && net.first_overflow < 0) net.first_overflow = at;
+  if (op == kInsert && w == 0.0) {
+    ++net.zeros;
+    return;
   }
+  if (op != kInsert && w == 0.0 && pair.after == 0.0) {
+    note(net.missing, net.first_missing, at);
+    return;
+  }
+  pair.op = at;
+  pair.after = op == kInsert ? pair.after + w : w;
+  if (pair.after > kMaxWeight && net.first_overflow < 0) net.first_overflow = at;
 }
 
 }  // namespace
@@ -72,7 +74,8 @@ NetBatch net_effects(const EdgeTable& edges, const uint8_t* ops, const int64_t* 
     const auto b = static_cast<int32_t>(std::max(u[i], v[i]));
     of[i] = pairs.index(a, b);
     NetEdit& pair = pairs[of[i]];
-    if (pair.op < 0) {
+    if (pair.op == kNew) {
+      pair.op = kUntouched;
       pair.eid = edges.find(a, b);
       if (pair.eid >= 0) pair.before = pair.after = edges[pair.eid].w;
     }

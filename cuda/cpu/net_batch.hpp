@@ -19,7 +19,7 @@ struct NetEdit {
 
 struct NetBatch {
   std::vector<NetEdit> deletions, changes, insertions;  // each by `op`
-  int64_t size = 0;  // operations
+  int64_t size = 0;                                     // operations
   int64_t loops = 0, missing = 0, zeros = 0, unchanged = 0;
   int64_t first_loop = -1, first_missing = -1, first_overflow = -1;
 };

@@ -10,10 +10,10 @@
 namespace gs {
 
 struct Path {
-  double R = 0.0;               // summed from the first node
+  double R = 0.0;  // summed from the first node
   bool found = false;
-  std::vector<int32_t> nodes;   // from the start to the end; empty if there is no path
-  std::vector<int32_t> edges;   // one less
+  std::vector<int32_t> nodes;  // from the start to the end; empty if there is no path
+  std::vector<int32_t> edges;  // one less
 };
 
 class PathSearch {
@@ -25,9 +25,9 @@ class PathSearch {
 
  private:
   struct Label {
-    double dist[2];    // from p, from q; infinite if not reached
-    Entry pred[2];     // entry of the predecessor's row: nbr is the predecessor
-    int32_t node;      // -1: free slot
+    double dist[2];  // from p, from q; infinite if not reached
+    Entry pred[2];   // entry of the predecessor's row: nbr is the predecessor
+    int32_t node;    // -1: free slot
     bool settled[2];
   };
   struct Item {

@@ -81,7 +81,9 @@ class Growth {
 
   int32_t merge(int32_t a, int32_t b) {
     if (a == b) return a;
-    const auto size = [this](int32_t g) { return groups_[g].visited.size() + groups_[g].waiting.size(); };
+    const auto size = [this](int32_t g) {
+      return groups_[g].visited.size() + groups_[g].waiting.size();
+    };
     if (size(a) < size(b)) std::swap(a, b);
     Group &big = groups_[a], &small = groups_[b];
     big.visited.insert(big.visited.end(), small.visited.begin(), small.visited.end());

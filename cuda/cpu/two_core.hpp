@@ -1,6 +1,6 @@
-// The walk space "core": H is nearly a tree, so walkers stay in its 2-core and the pendant trees are
-// climbed.  A pendant node keeps the edge to its parent; climbing ends at its anchor, a core node,
-// or at the root of a pure tree.
+// The walk space "core": H is nearly a tree, so walkers stay in its 2-core and the pendant trees
+// are climbed.  A pendant node keeps the edge to its parent; climbing ends at its anchor, a core
+// node, or at the root of a pure tree.
 #pragma once
 #include <string>
 #include <vector>

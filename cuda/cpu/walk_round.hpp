@@ -52,7 +52,8 @@ Search run_round(const SlackView& graph, const WalkRule& rule, const WalkQuery& 
         continue;
       }
       lane[kept] = i;
-      kept += within(me.R, query.w, rule.limit, bound) & (me.R <= leader) & (entry.nbr != me.target);
+      kept +=
+          within(me.R, query.w, rule.limit, bound) & (me.R <= leader) & (entry.nbr != me.target);
     }
     active = kept;
   }
