@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
     from graphsparse.operators.teddy import teddy, teddy_scores
+    from graphsparse.streaming.batch import EdgeBatch
+    from graphsparse.streaming.dygrass import DynamicSparsifier
 
 __version__ = "0.1.0"
 
 # Public name -> module that holds it.
 _LAZY = {
+    "DynamicSparsifier": "graphsparse.streaming.dygrass",
+    "EdgeBatch": "graphsparse.streaming.batch",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "random_edges": "graphsparse.operators.random_edges",
     "sparsify": "graphsparse.operators.sparsify",
@@ -35,6 +39,8 @@ _LAZY = {
 
 __all__ = [
     "BackendError",
+    "DynamicSparsifier",
+    "EdgeBatch",
     "Graph",
     "GraphFormatError",
     "GraphsparseError",
