@@ -18,6 +18,7 @@ from graphsparse.errors import (
 from graphsparse.graph import Graph, Hypergraph
 
 if TYPE_CHECKING:
+    from graphsparse.io import read_graph, write_graph
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
     from graphsparse.operators.teddy import teddy, teddy_scores
@@ -32,9 +33,11 @@ _LAZY = {
     "EdgeBatch": "graphsparse.streaming.batch",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "random_edges": "graphsparse.operators.random_edges",
+    "read_graph": "graphsparse.io",
     "sparsify": "graphsparse.operators.sparsify",
     "teddy": "graphsparse.operators.teddy",
     "teddy_scores": "graphsparse.operators.teddy",
+    "write_graph": "graphsparse.io",
 }
 
 __all__ = [
@@ -49,10 +52,12 @@ __all__ = [
     "SparsifyResult",
     "num_threads",
     "random_edges",
+    "read_graph",
     "set_num_threads",
     "sparsify",
     "teddy",
     "teddy_scores",
+    "write_graph",
 ]
 
 

@@ -5,6 +5,9 @@
 namespace gs {
 void bind_build(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
+void bind_format(nanobind::module_& m);
+void bind_parse(nanobind::module_& m);
+void bind_parse_rows(nanobind::module_& m);
 void bind_project(nanobind::module_& m);
 void bind_select(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);

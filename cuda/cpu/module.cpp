@@ -12,6 +12,9 @@ NB_MODULE(_native, m) {
   m.def("resolve_threads", &gs::resolve_threads, nanobind::arg("threads"));
   gs::bind_build(m);
   gs::bind_dygrass(m);
+  gs::bind_format(m);
+  gs::bind_parse(m);
+  gs::bind_parse_rows(m);
   gs::bind_project(m);
   gs::bind_select(m);
   gs::bind_trim(m);
