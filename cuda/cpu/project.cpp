@@ -239,10 +239,11 @@ std::vector<double> block_norms(const Word* w, int64_t rows, int64_t cols, int64
   return norm;
 }
 
-// Keeps the `keep` blocks of largest l2 norm (equal: lower block first, row by row).
+// Keeps the `keep` blocks of largest l2 norm (equal: lower block first, row by row).  Returns how
+// many words those hold.
 template <class Word>
-void keep_blocks(Out<Word> words, int64_t cols, int64_t block_rows, int64_t block_cols,
-                 int64_t keep, int mantissa, const Arrays<bool>& mask, int num_threads) {
+int64_t keep_blocks(Out<Word> words, int64_t cols, int64_t block_rows, int64_t block_cols,
+                    int64_t keep, int mantissa, const Arrays<bool>& mask, int num_threads) {
   nb::gil_scoped_release free;
   const int64_t size = static_cast<int64_t>(words.shape(0)), rows = cols ? size / cols : 0;
   const int threads = threads_for(size, num_threads);
@@ -259,13 +260,16 @@ void keep_blocks(Out<Word> words, int64_t cols, int64_t block_rows, int64_t bloc
   uint64_t largest = 0;
   apply(all, rule_for(all, keep, 1, largest), marks, true, 1);
   bool* out = mask.empty() ? nullptr : mask[0].data();
-#pragma omp parallel for num_threads(threads) schedule(static)
+  int64_t kept = 0;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : kept)
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < cols; ++c) {
       const bool stays = chosen[static_cast<size_t>(r / block_rows * across + c / block_cols)];
       w[r * cols + c] = keep_or_zero(w[r * cols + c], stays);
       if (out) out[r * cols + c] = stays;
+      kept += stays;
     }
+  return kept;
 }
 
 // +0 wherever the mask is false.

@@ -1,0 +1,210 @@
+"""Which weights of a model may be removed, and how the kernels see them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphsparse.checks import check_choice
+from graphsparse.errors import BackendError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Tensors = nn.Module | Tensor | Mapping[str, Tensor] | Iterable[Tensor | tuple[str, Tensor]]
+INCLUDE = ("matrices", "all")
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """Bit layout of a floating-point type: its words, and what tells the values apart."""
+
+    words: torch.dtype
+    unsigned: type[np.unsignedinteger[Any]]
+    infinity: int
+    mantissa: int
+
+
+FORMATS = {
+    torch.float16: Format(torch.int16, np.uint16, 0x7C00, 10),
+    torch.bfloat16: Format(torch.int16, np.uint16, 0x7F80, 7),
+    torch.float32: Format(torch.int32, np.uint32, 0x7F80_0000, 23),
+    torch.float64: Format(torch.int64, np.uint64, 0x7FF0_0000_0000_0000, 52),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weight:
+    """A tensor whose entries may be removed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the parameter, or its position in the list that was given.
+    tensor : Tensor
+        Dense, on the CPU, float16, bfloat16, float32 or float64.
+    input_axis : int
+        Axis of a matrix along which the inputs of one output neuron lie: 1 for the (out, in) of
+        ``torch.nn.Linear``, 0 for (in, out).
+    """
+
+    name: str
+    tensor: Tensor
+    input_axis: int = 1
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self.tensor.numel()
+
+    @property
+    def format(self) -> Format:
+        """Bit layout of the entries."""
+        return FORMATS[self.tensor.dtype]
+
+
+def named_tensors(tensors: Tensors) -> list[tuple[str, Tensor]]:
+    """Return (name, tensor) of everything given; a list without names is numbered."""
+    if isinstance(tensors, nn.Module):
+        return list(tensors.named_parameters())
+    if isinstance(tensors, Tensor):
+        return [("0", tensors)]
+    if isinstance(tensors, Mapping):
+        return list(tensors.items())
+    found: list[tuple[str, Tensor]] = []
+    for at, item in enumerate(tensors):
+        found.append((str(item[0]), item[1]) if isinstance(item, tuple) else (str(at), item))
+    return found
+
+
+def collect(
+    tensors: Tensors, *, include: str | None = None, input_axis: int | None = None
+) -> list[Weight]:
+    """Return the weights that count, in the order given, each storage once.
+
+    Parameters
+    ----------
+    tensors : Module, Tensor, mapping of names, or iterable of tensors or (name, tensor) pairs
+        A frozen parameter (``requires_grad=False``) is skipped; a plain tensor never is.
+    include : {"matrices", "all"}, optional
+        ``"matrices"`` takes what maps one layer to the next: two dimensions, or more if the first
+        is above 1, which leaves out biases, norms, ``eps`` and attention vectors.  Left out, a
+        module gives its matrices, and tensors named one by one are all taken.
+    input_axis : {0, 1}, optional
+        Where the inputs of a matrix lie.  Left out, it is what the module that owns a parameter
+        says by its attribute ``input_axis``, else 1.
+
+    Raises
+    ------
+    ValueError
+        If no weight is left, a tensor is sparse or not initialised, or two tensors overlap.
+    TypeError
+        If something is no tensor of a supported floating-point type.
+    BackendError
+        If a tensor is not on the CPU.
+    """
+    module = tensors if isinstance(tensors, nn.Module) else None
+    if include is None:
+        include = "all" if module is None else "matrices"
+    check_choice("include", include, INCLUDE)
+    if input_axis not in (None, 0, 1):
+        raise ValueError(f"input_axis must be 0 or 1, got {input_axis!r}")
+    found: list[Weight] = []
+    seen: set[Any] = set()
+    for name, tensor in named_tensors(tensors):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be a torch tensor, got {type(tensor).__name__}")
+        if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
+            continue
+        _check(name, tensor, skippable=include == "matrices")
+        if include == "matrices" and not is_matrix(tensor):
+            continue
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else id(tensor)
+        if place in seen:
+            continue
+        seen.add(place)
+        axis = _declared_axis(module, name) if input_axis is None else input_axis
+        found.append(Weight(name, tensor, axis))
+    if not found:
+        what = "matrix" if include == "matrices" else "tensor"
+        raise ValueError(f"there is no {what} to project: every parameter is frozen or left out")
+    _check_overlap(found)
+    return found
+
+
+def is_matrix(tensor: Tensor) -> bool:
+    """Tell whether a parameter maps one layer to the next (see :func:`collect`)."""
+    return tensor.dim() == 2 or (tensor.dim() > 2 and tensor.shape[0] > 1)
+
+
+def _check(name: str, tensor: Tensor, *, skippable: bool) -> None:
+    if nn.parameter.is_lazy(tensor):
+        raise ValueError(f"{name} is not initialised: run the model once before projecting it")
+    if tensor.layout != torch.strided:
+        raise ValueError(f"{name} must be dense, got layout {tensor.layout}")
+    if skippable and not is_matrix(tensor):
+        return
+    if tensor.dtype not in FORMATS:
+        raise TypeError(f"{name} must be float16, bfloat16, float32 or float64, got {tensor.dtype}")
+    if tensor.device.type != "cpu":
+        raise BackendError(
+            f"{name} is on {tensor.device}, but the projection runs on the CPU: "
+            "move the model with .cpu() or project a CPU master copy"
+        )
+
+
+def _check_overlap(weights: list[Weight]) -> None:
+    whole = [w for w in weights if w.size and w.tensor.is_contiguous()]
+    whole.sort(key=lambda w: w.tensor.data_ptr())
+    for a, b in itertools.pairwise(whole):
+        if a.tensor.data_ptr() + a.size * a.tensor.element_size() > b.tensor.data_ptr():
+            raise ValueError(f"{a.name} and {b.name} share memory, but are not one tied parameter")
+
+
+def _declared_axis(module: nn.Module | None, name: str) -> int:
+    if module is None:
+        return 1
+    owner = module.get_submodule(name.rpartition(".")[0])
+    return int(getattr(owner, "input_axis", 1))
+
+
+def words(tensor: Tensor) -> Array:
+    """Return the bit patterns of a contiguous tensor, shape (size,), without a copy."""
+    layout = FORMATS[tensor.dtype]
+    flat: Array = tensor.detach().reshape(-1).view(layout.words).numpy()
+    return flat.view(layout.unsigned)
+
+
+def flags(mask: Tensor | None) -> list[Array]:
+    """Return a contiguous bool tensor as the kernels take it: a list of none or one array."""
+    return [] if mask is None else [mask.reshape(-1).numpy()]
+
+
+@contextlib.contextmanager
+def kernel_view(
+    weight: Weight, mask: Tensor | None, *, rows_are_outputs: bool = False
+) -> Iterator[tuple[Array, list[Array]]]:
+    """Open a weight and its mask for a kernel that changes them in place.
+
+    Non-contiguous tensors, and with ``rows_are_outputs`` matrices stored (in, out), are copied and
+    copied back.  Autograd is told of the change.  On an exception nothing is copied back.
+    """
+    turn = rows_are_outputs and weight.input_axis == 0
+    tensor = weight.tensor.detach()
+    source, marks = (tensor.t() if turn else tensor), mask
+    if marks is not None and turn:
+        marks = marks.t()
+    dense = source.contiguous()
+    dense_marks = None if marks is None else marks.contiguous()
+    yield words(dense), flags(dense_marks)
+    if dense.data_ptr() != source.data_ptr():
+        source.copy_(dense)
+    elif not weight.tensor.is_inference():
+        torch.autograd.graph.increment_version(weight.tensor)
+    if marks is not None and dense_marks is not None and dense_marks is not marks:
+        marks.copy_(dense_marks)
