@@ -42,6 +42,7 @@ def child_environment() -> dict[str, str]:
     env["PATH"] = f"{VENV / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"
     env["VIRTUAL_ENV"] = str(VENV)
     env["PYTHONNOUSERSITE"] = "1"
+    env.setdefault("OMP_WAIT_POLICY", "passive")  # several processes share the cores
     return env
 
 

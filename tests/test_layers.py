@@ -158,3 +158,9 @@ def test_import_is_light(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "numpy" in loaded
     assert not loaded & heavy
     assert cpu_seconds("-c", "import graphsparse") < 0.150
+
+
+def test_help_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert cpu_seconds("-m", "graphsparse", "--help") < 0.300

@@ -1,0 +1,153 @@
+"""``graphsparse sparsify``: a graph file in, a sparse one out."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graphsparse.checks import edge_budget
+from graphsparse.cli.console import Steps, print_facts, print_json
+from graphsparse.cli.options import (
+    AsJson,
+    Directed,
+    GraphFile,
+    InputFormat,
+    OutputFormat,
+    Quiet,
+    ReadSettings,
+)
+from graphsparse.cli.reading import check_output, read
+from graphsparse.cli.settings import parse_settings
+from graphsparse.graph import Graph
+from graphsparse.operators.sparsify import METHODS, Method, SparsifyResult, make_method, trim
+
+
+def command(
+    file: GraphFile,
+    output: Annotated[Path, typer.Argument(metavar="OUT", dir_okay=False, help="File to write.")],
+    method: Annotated[
+        str, typer.Option("--method", "-m", help=f"Sparsifier: {', '.join(sorted(METHODS))}.")
+    ] = "teddy",
+    keep: Annotated[
+        float | None, typer.Option(help="Fraction of the edges to keep, in (0, 1]; met exactly.")
+    ] = None,
+    num_edges: Annotated[int | None, typer.Option(help="Edges to keep, instead of --keep.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of random choices and hashed ties.")
+    ] = None,
+    connected: Annotated[
+        bool | None, typer.Option("--connected", help="Keep a spanning forest in any case.")
+    ] = None,
+    protect: Annotated[
+        str | None, typer.Option(help="teddy: none, top1 (best edge of each node) or forest.")
+    ] = None,
+    tie_break: Annotated[
+        str | None, typer.Option(help="Order of equal scores: index, hash.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other option of the method."),
+    ] = None,
+    directed: Directed = None,
+    read_settings: ReadSettings = None,
+    format: InputFormat = None,  # noqa: A002
+    output_format: OutputFormat = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Drop edges of a graph by a method and to an exact budget."""
+    edge_budget(keep, num_edges, sys.maxsize)  # both, neither or out of range: before the work
+    check_output(output, output_format)
+    named = {"seed": seed, "connected": connected, "protect": protect, "tie_break": tie_break}
+    chosen = _method(method, named, settings or ())
+    from graphsparse.io import write_graph
+
+    steps = Steps(quiet)
+    source = read(steps, file, format, directed, read_settings or ())
+    graph = source.graph
+    with steps.step("sparsify", f"sparsifying {graph.num_edges:,} edges"):
+        result = trim(graph, keep, num_edges, chosen)
+    with steps.step("write", f"writing {output}"):
+        write_graph(result.graph, output, format=output_format)
+    if quiet and not json:
+        return
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    with steps.step("count", "counting components"):
+        facts = _facts(graph, result, keep, num_edges)
+    facts = {"input": str(file), "output": str(output), **facts}
+    facts["directed_from"] = source.directed_from
+    facts["seconds"] = _seconds(steps.seconds, result.seconds)
+    facts["peak_memory_bytes"] = peak
+    if json:
+        print_json(facts)
+    else:
+        print_facts(_lines(facts))
+
+
+def _method(name: str, named: dict[str, Any], settings: Sequence[str]) -> Method:
+    """Return the method; its name and options are checked before any file is read."""
+    options = {key: value for key, value in named.items() if value is not None}
+    try:
+        return make_method(name, {**options, **parse_settings(settings)})
+    except TypeError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _facts(
+    graph: Graph, result: SparsifyResult, keep: float | None, num_edges: int | None
+) -> dict[str, Any]:
+    from graphsparse import __version__
+    from graphsparse.cli.summary import connectivity
+
+    return {
+        "version": __version__,
+        "num_nodes": graph.num_nodes,
+        "num_edges": graph.num_edges,
+        "num_kept": result.graph.num_edges,
+        "candidates": {
+            "asked": keep if num_edges is None else num_edges,
+            "total": result.num_candidates,
+            "kept": result.num_kept,
+            "keep": result.keep,
+        },
+        "self_loops": result.num_self_loops,
+        "directed": result.directed,
+        "method": result.method,
+        "parameters": result.parameters,
+        "details": result.details,
+        "before": connectivity(graph),
+        "after": connectivity(result.graph),
+    }
+
+
+def _seconds(steps: dict[str, float], phases: dict[str, float]) -> dict[str, float]:
+    """Return the time of each phase; those of the method stand for the step around them."""
+    return {"read": steps["read"], **phases, "write": steps["write"], "count": steps["count"]}
+
+
+def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    options = ", ".join(f"{name}={value}" for name, value in facts["parameters"].items())
+    before, after, seconds = facts["before"], facts["after"], facts["seconds"]
+    total = facts["num_edges"]
+    share = f" ({facts['num_kept'] / total:.1%})" if total else ""
+    work = seconds["score"] + seconds["select"]
+    return [
+        ("input", facts["input"]),
+        ("nodes", f"{facts['num_nodes']:,}"),
+        ("edges kept", f"{facts['num_kept']:,} of {total:,}{share}"),
+        ("directed", f"{'yes' if facts['directed'] else 'no'} (from {facts['directed_from']})"),
+        ("method", f"{facts['method']} ({options})"),
+        ("self-loops", f"{facts['self_loops']:,} (always kept)"),
+        ("isolated nodes", f"{before['isolated_nodes']:,} -> {after['isolated_nodes']:,}"),
+        ("components", f"{before['components']:,} -> {after['components']:,}"),
+        (
+            "time",
+            f"{seconds['read']:.2f} s read, {work:.3f} s sparsify, {seconds['write']:.2f} s write",
+        ),
+        ("output", facts["output"]),
+    ]
