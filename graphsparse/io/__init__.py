@@ -48,6 +48,10 @@ def _choose(source: PathLike | BinaryIO, form: str | None) -> tuple[str, ModuleT
             )
         form = _BY_SUFFIX[suffix]
     check_choice("format", form, FORMATS)
+    if form in ("npz", "arrow") and split_suffix(source_name(source))[1]:
+        raise ValueError(
+            f"files of the format {form!r} compress inside, got {source_name(source)!r}"
+        )
     return form, importlib.import_module(f"graphsparse.io.{FORMATS[form].module}")
 
 
@@ -170,9 +174,7 @@ def write_graph(
     """
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}")
-    form, module = _choose(path, format)
-    if form in ("npz", "arrow") and split_suffix(path)[1]:
-        raise ValueError(f"a file of format {form!r} compresses inside, got {source_name(path)!r}")
+    _, module = _choose(path, format)
     module.write(graph, path)
 
 

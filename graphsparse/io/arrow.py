@@ -35,7 +35,8 @@ def read(source: PathLike | BinaryIO, options: ReadOptions) -> tuple[Graph, dict
         columns = _columns(tables, options)
         piece = join(list(_pieces(tables, columns, options, numbers)))
     names = np.array(list(numbers), dtype=object) if numbers else None
-    return build(piece, names, origin, options, {"columns": columns})
+    unused = tuple(f"column {name!r}" for name in tables.schema.names if name not in columns)
+    return build(piece, names, origin, options, {"columns": columns, "ignored": unused})
 
 
 def stream(source: PathLike | BinaryIO, options: ReadOptions) -> Iterator[Piece]:
@@ -121,9 +122,7 @@ def _number(
         nodes = np.array([numbers.setdefault(one, len(numbers)) for one in both], np.int64)
         return nodes[0::2], nodes[1::2]
     if len(ends[0]) and (least := int(min(ends[0].min(), ends[1].min()))) < options.base:
-        raise GraphFormatError(
-            f"{where}: expected node ids of at least {options.base}, got {least}"
-        )
+        raise GraphFormatError(f"{where}: expected node ids >= {options.base}, got {least}")
     return ends[0] - options.base, ends[1] - options.base
 
 

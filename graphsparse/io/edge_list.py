@@ -34,6 +34,7 @@ def read(source: PathLike | BinaryIO, options: ReadOptions) -> tuple[Graph, dict
         piece = join(list(_pieces(reader, layout, options, lines, names)))
     report = {
         "comments": reader.comments,
+        "ignored": tuple(f"column {name!r}" for name in layout.unused()),
         "header": layout.header,
         "columns": tuple(None if column < 0 else column for column in layout.columns),
     }

@@ -135,7 +135,7 @@ def write(graph: Graph, path: PathLike) -> None:
         if wrong.any():
             at = int(np.argmax(wrong))
             raise ValueError(
-                f"METIS weights are positive integers, got {graph.weights[at]} at arc {at}"
+                f"METIS weights must be positive integers, got {graph.weights[at]} at arc {at}"
             )
         weights = graph.weights.astype(np.int64)
     with create_text(path) as file:

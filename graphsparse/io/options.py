@@ -65,7 +65,7 @@ class ReadOptions:
         What becomes of negative weights.  Left out: an error.  NaN and infinity always are one.
     weight : int, str or None
         Column or attribute of the weights; None reads none.  ``"auto"``: the one called
-        "weight", or the third of exactly three columns.
+        "weight"; without a header, the third of exactly three columns.
     columns : (int or str, int or str), optional
         Columns of source and target.  Left out: by their names, or the first two.
     delimiter : str, optional

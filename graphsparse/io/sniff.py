@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from graphsparse.io.options import Column, ReadOptions
 from graphsparse.io.tables import Declared
@@ -28,6 +29,11 @@ class Layout:
     header: tuple[str, ...] | None
     named: bool
     declared: Declared
+
+    def unused(self) -> list[str | int]:
+        """Return the names, or numbers, of the columns that the graph has no place for."""
+        rest = [i for i in range(self.num_columns) if i not in self.columns]
+        return [self.header[i] if self.header else i for i in rest]
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -91,6 +97,7 @@ def _declared(reader: TextReader) -> Declared:
 
 
 def _find_delimiter(line: str, suffix: str) -> str:
+    line = re.sub('"[^"]*"', "quoted", line)
     if suffix == ".tsv":
         return "\t"
     if suffix == ".csv":
@@ -128,9 +135,9 @@ def _position(reader: TextReader, column: Column, header: list[str] | None, coun
     return names.index(column.lower())
 
 
-def _known(header: list[str] | None, names: tuple[str, ...]) -> int | None:
+def _known(header: list[str] | None, names: tuple[str, ...], otherwise: int) -> int:
     lowered = [name.lower() for name in header or ()]
-    return next((lowered.index(name) for name in names if name in lowered), None)
+    return next((lowered.index(name) for name in names if name in lowered), otherwise)
 
 
 def _weight_column(
@@ -140,17 +147,14 @@ def _weight_column(
         return -1
     if options.weight != "auto":
         return _position(reader, options.weight, header, count)
-    named = _known(header, WEIGHT)
-    if named is not None:
-        return named
-    if count == 3:
-        return ({0, 1, 2} - ends).pop()
-    if count > 3 and header is None:
+    if header is not None:
+        return _known(header, WEIGHT, -1)
+    if count > 3:
         reader.fail(
             f"expected 2 or 3 columns, or a header that names them, got {count}; "
             "weight=2 or weight=None says which column is the weight"
         )
-    return -1
+    return ({0, 1, 2} - ends).pop() if count == 3 else -1
 
 
 def find_layout(reader: TextReader, options: ReadOptions, suffix: str) -> Layout:
@@ -171,10 +175,10 @@ def find_layout(reader: TextReader, options: ReadOptions, suffix: str) -> Layout
     count = len(header or data)
     if count < 2:
         reader.fail(f"expected two node ids and perhaps a weight, got {lines[0][:40]!r}")
-    source, target = _known(header, SOURCE), _known(header, TARGET)
+    source, target = _known(header, SOURCE, -1), _known(header, TARGET, -1)
     if fixed is not None:
         source, target = (_position(reader, column, header, count) for column in fixed)
-    elif source is None or target is None:
+    elif min(source, target) < 0:
         source, target = 0, 1
     if source == target:
         reader.fail(f"expected two columns of node ids, got column {source} twice")

@@ -14,6 +14,7 @@ from graphsparse.io.streams import ByteSource
 CHUNK = 1 << 22  # bytes of text per piece; the parser is fastest while it stays in cache
 HEAD = 1 << 16  # bytes that are looked at to find out what a file is
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_Int32 = np.ndarray[Any, np.dtype[np.int32]]
 _BOM = b"\xef\xbb\xbf"
 
 # Code of cuda/cpu/text.hpp -> what was expected there; {got} is the text that came.
@@ -147,18 +148,21 @@ class LineMap:
 
     def __init__(self) -> None:
         self._first_rows: list[int] = []
-        self._pieces: list[tuple[int, np.ndarray[Any, np.dtype[np.int64]]]] = []
+        self._pieces: list[tuple[int, _Int32, _Int32]] = []
         self.rows = 0
 
     def add(self, line: int, rows: int, skips: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         """Note a piece that starts at ``line``; ``skips`` as the native parser tells them."""
+        last = np.flatnonzero(np.append(skips[1:] != skips[:-1], True)) if len(skips) else skips
         self._first_rows.append(self.rows)
-        self._pieces.append((line, skips))
+        # the rows before which lines were skipped, and how many lines up to there
+        self._pieces.append((line, skips[last].astype(np.int32), (last + 1).astype(np.int32)))
         self.rows += rows
 
     def line(self, row: int) -> int:
         """Return the line of entry ``row``."""
         at = bisect.bisect_right(self._first_rows, row) - 1
-        line, skips = self._pieces[at]
+        line, skipped_at, skipped = self._pieces[at]
         within = row - self._first_rows[at]
-        return line + within + int(np.searchsorted(skips, within, side="right"))
+        gaps = int(np.searchsorted(skipped_at, within, side="right"))
+        return line + within + (int(skipped[gaps - 1]) if gaps else 0)
