@@ -6,9 +6,14 @@ namespace gs {
 void bind_build(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
+void bind_laplacian(nanobind::module_& m);
+void bind_ldl(nanobind::module_& m);
+void bind_ordering(nanobind::module_& m);
 void bind_parse(nanobind::module_& m);
 void bind_parse_rows(nanobind::module_& m);
 void bind_project(nanobind::module_& m);
+void bind_recovery(nanobind::module_& m);
 void bind_select(nanobind::module_& m);
+void bind_tree(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);
 }  // namespace gs

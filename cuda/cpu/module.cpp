@@ -13,9 +13,14 @@ NB_MODULE(_native, m) {
   gs::bind_build(m);
   gs::bind_dygrass(m);
   gs::bind_format(m);
+  gs::bind_laplacian(m);
+  gs::bind_ldl(m);
+  gs::bind_ordering(m);
   gs::bind_parse(m);
   gs::bind_parse_rows(m);
   gs::bind_project(m);
+  gs::bind_recovery(m);
   gs::bind_select(m);
+  gs::bind_tree(m);
   gs::bind_trim(m);
 }

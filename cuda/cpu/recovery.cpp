@@ -1,0 +1,167 @@
+// Off-tree edges of the tree sparsifier: most critical first, each one closing the balls round its
+// ends for the rest of the pass.
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "cpu/bindings.hpp"
+#include "cpu/parallel.hpp"
+#include "cpu/hashed_sort.hpp"
+
+namespace gs {
+namespace {
+
+// The growing sparsifier: neighbours in ascending order.
+class Sparsifier {
+ public:
+  Sparsifier(int64_t n, In<int64_t> tree, const int32_t* u, const int32_t* v)
+      : ptr_(static_cast<size_t>(n) + 1, 0), added_(static_cast<size_t>(n)) {
+    const int64_t* edge = tree.data();
+    const int64_t size = static_cast<int64_t>(tree.shape(0));
+    for (int64_t i = 0; i < size; ++i) ++ptr_[u[edge[i]]], ++ptr_[v[edge[i]]];
+    int64_t sum = 0;
+    for (auto& p : ptr_) p = sum += p;
+    nbr_.resize(static_cast<size_t>(2 * size));
+    for (int64_t i = 0; i < size; ++i) {
+      nbr_[--ptr_[u[edge[i]]]] = v[edge[i]];
+      nbr_[--ptr_[v[edge[i]]]] = u[edge[i]];
+    }
+    for (int64_t x = 0; x < n; ++x) std::sort(nbr_.begin() + ptr_[x], nbr_.begin() + ptr_[x + 1]);
+  }
+
+  void add(int32_t u, int32_t v) {
+    insert(added_[u], v);
+    insert(added_[v], u);
+  }
+
+  // Calls visit(y) on the neighbours of x in ascending order until it returns false.
+  template <class Visit>
+  void neighbours(int32_t x, Visit visit) const {
+    const auto& extra = added_[x];
+    size_t j = 0;
+    for (int64_t i = ptr_[x]; i < ptr_[x + 1]; ++i) {
+      for (; j < extra.size() && extra[j] < nbr_[i]; ++j)
+        if (!visit(extra[j])) return;
+      if (!visit(nbr_[i])) return;
+    }
+    for (; j < extra.size(); ++j)
+      if (!visit(extra[j])) return;
+  }
+
+ private:
+  static void insert(std::vector<int32_t>& list, int32_t x) {
+    list.insert(std::lower_bound(list.begin(), list.end(), x), x);
+  }
+  std::vector<int64_t> ptr_;
+  std::vector<int32_t> nbr_;
+  std::vector<std::vector<int32_t>> added_;
+};
+
+// Breadth-first balls; `seen` remembers which ball a node was last put in.
+class Balls {
+ public:
+  Balls(int64_t n, int radius, int64_t cap) : radius_(radius), cap_(cap), seen_(static_cast<size_t>(n), 0) {}
+
+  // Adds to `out` the ball of s: at most cap nodes within radius hops.
+  void collect(const Sparsifier& h, int32_t s, std::vector<int32_t>& out) {
+    ++stamp_;
+    const size_t first = out.size();
+    out.push_back(s);
+    seen_[s] = stamp_;
+    size_t at = first, layer_end = out.size();
+    for (int hop = 0; hop < radius_ && at < layer_end; ++hop, layer_end = out.size())
+      for (; at < layer_end; ++at) {
+        if (full(out.size() - first)) return;
+        h.neighbours(out[at], [&](int32_t y) {
+          if (seen_[y] != stamp_) {
+            seen_[y] = stamp_;
+            out.push_back(y);
+          }
+          return !full(out.size() - first);
+        });
+      }
+  }
+
+ private:
+  bool full(size_t size) const { return static_cast<int64_t>(size) >= cap_; }
+  int radius_;
+  int64_t cap_;
+  int64_t stamp_ = 0;
+  std::vector<int64_t> seen_;
+};
+
+// Take an edge in pass p if both ends were closed in fewer than p balls; all passes scan the same
+// list.  An edge that fails waits in the list of the first pass that could take it, so that
+// passes in which nothing changes for it cost nothing.  Marks only grow: this is the plain scan.
+std::vector<int64_t> recover(const std::vector<Keyed>& order, const int32_t* u, const int32_t* v,
+                             Sparsifier& h, Balls& balls, int64_t n, int64_t budget) {
+  std::vector<int64_t> taken;
+  std::vector<int32_t> mark(static_cast<size_t>(n), 0), ball;
+  std::map<int32_t, std::vector<int64_t>> waiting;
+  const auto scan = [&](int64_t rank, int32_t pass) {
+    const int64_t e = order[rank].id;
+    const int32_t first = std::max(mark[u[e]], mark[v[e]]) + 1;
+    if (first > pass) {
+      waiting[first].push_back(rank);
+      return;
+    }
+    ball.clear();
+    balls.collect(h, u[e], ball);
+    balls.collect(h, v[e], ball);
+    std::sort(ball.begin(), ball.end());
+    ball.erase(std::unique(ball.begin(), ball.end()), ball.end());
+    for (const int32_t x : ball) ++mark[x];
+    h.add(u[e], v[e]);
+    taken.push_back(e);
+  };
+  const auto done = [&] { return static_cast<int64_t>(taken.size()) >= budget; };
+  for (int64_t rank = 0; rank < static_cast<int64_t>(order.size()) && !done(); ++rank) scan(rank, 1);
+  while (!done() && !waiting.empty()) {
+    const int32_t pass = waiting.begin()->first;
+    std::vector<int64_t> list = std::move(waiting.begin()->second);
+    waiting.erase(waiting.begin());
+    std::sort(list.begin(), list.end());
+    for (size_t i = 0; i < list.size() && !done(); ++i) scan(list[i], pass);
+    check_signals();
+  }
+  return taken;
+}
+
+// Off-tree edges in the order taken, at most `budget`.
+NumpyArray<int64_t> recover_edges(In<int32_t> u, In<int32_t> v, In<double> stretch,
+                                  In<int64_t> tree, int64_t n, int64_t budget, int radius,
+                                  int64_t cap, uint64_t seed) {
+  const int64_t m = static_cast<int64_t>(u.shape(0));
+  std::vector<int64_t> taken;
+  {
+    nb::gil_scoped_release free;
+    std::vector<bool> in_tree(static_cast<size_t>(m), false);
+    for (size_t i = 0; i < tree.shape(0); ++i) in_tree[tree.data()[i]] = true;
+    std::vector<Keyed> order;
+    order.reserve(static_cast<size_t>(m) - tree.shape(0));
+    for (int64_t e = 0; e < m; ++e) {
+      if (in_tree[e]) continue;
+      uint64_t bits;
+      std::memcpy(&bits, stretch.data() + e, sizeof bits);
+      order.push_back({~bits, e});
+    }
+    sort_hashed_ties(order, seed);
+    check_signals();
+    Sparsifier h(n, tree, u.data(), v.data());
+    Balls balls(n, radius, cap);
+    taken = recover(order, u.data(), v.data(), h, balls, n, budget);
+  }
+  Fresh<int64_t> out(static_cast<int64_t>(taken.size()));
+  std::copy(taken.begin(), taken.end(), out.data.get());
+  return out.release();
+}
+
+}  // namespace
+
+void bind_recovery(nb::module_& m) {
+  using namespace nb::literals;
+  m.def("recover_edges", &recover_edges, "u"_a, "v"_a, "stretch"_a, "tree"_a, "n"_a, "budget"_a,
+        "radius"_a, "cap"_a, "seed"_a);
+}
+
+}  // namespace gs
