@@ -70,7 +70,8 @@ class Factor {
   std::vector<double> y_;
 };
 
-// (rows, values, diagonal) of L D L^T; ValueError on a pivot that is not positive.
+// (rows, values, diagonal, bad) of L D L^T; `bad` is the node of a pivot that is not positive, -1 if
+// there is none.
 nb::tuple ldl_factor(In<int64_t> indptr, In<int32_t> indices, In<double> weights, In<int32_t> order,
                      In<int32_t> parent, In<int64_t> ptr) {
   const CsrView<int32_t> g = view(indptr, indices);
@@ -139,6 +140,77 @@ NumpyArray<double> ldl_solve(In<int64_t> ptr, In<int32_t> rows, In<double> value
   return out.release();
 }
 
+// Diagonal of the inverse, and of each pair of rows its entry there, for pairs inside the pattern of
+// L (Takahashi): from the last column to the first, column j of the inverse follows from those of
+// the rows that column j of L holds.
+class SelectedInverse {
+ public:
+  explicit SelectedInverse(const LdlView& f, int64_t k)
+      : f_(f), diagonal_(static_cast<size_t>(k)), values_(static_cast<size_t>(f.ptr[k])),
+        slot_(static_cast<size_t>(k), -1) {}
+
+  void column(int64_t j) {
+    const int64_t begin = f_.ptr[j], end = f_.ptr[j + 1];
+    double* z = values_.data() + begin;
+    for (int64_t p = begin; p < end; ++p) {
+      slot_[f_.rows[p]] = p - begin;
+      z[p - begin] = 0.0;
+    }
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t l = f_.rows[p];
+      z[p - begin] -= f_.values[p] * diagonal_[l];
+      for (int64_t q = f_.ptr[l]; q < f_.ptr[l + 1]; ++q) {
+        const int64_t at = slot_[f_.rows[q]];
+        if (at < 0) continue;
+        z[at] -= f_.values[p] * values_[q];
+        z[p - begin] -= f_.values[begin + at] * values_[q];
+      }
+    }
+    double d = 1.0 / f_.diagonal[j];
+    for (int64_t p = begin; p < end; ++p) {
+      d -= f_.values[p] * z[p - begin];
+      slot_[f_.rows[p]] = -1;
+    }
+    diagonal_[j] = d;
+  }
+
+  // Entry (i, j); 0 where one of the two is grounded (-1).
+  double entry(int32_t i, int32_t j) const {
+    if (i < 0 || j < 0) return 0.0;
+    if (i == j) return diagonal_[i];
+    const int32_t row = std::max(i, j), column = std::min(i, j);
+    const int32_t* first = f_.rows + f_.ptr[column];
+    const int32_t* at = std::lower_bound(first, f_.rows + f_.ptr[column + 1], row);
+    return values_[f_.ptr[column] + (at - first)];
+  }
+
+ private:
+  const LdlView f_;
+  std::vector<double> diagonal_, values_;
+  std::vector<int64_t> slot_;
+};
+
+// Effective resistance of pairs of rows that are edges, -1 for the grounded node.
+NumpyArray<double> ldl_edge_resistances(In<int64_t> ptr, In<int32_t> rows, In<double> values,
+                                        In<double> diagonal, In<int32_t> p, In<int32_t> q) {
+  const LdlView f = factor_view(ptr, rows, values, diagonal);
+  const int64_t size = static_cast<int64_t>(p.shape(0));
+  Fresh<double> out(size);
+  {
+    nb::gil_scoped_release free;
+    SelectedInverse inverse(f, static_cast<int64_t>(diagonal.shape(0)));
+    for (int64_t j = static_cast<int64_t>(diagonal.shape(0)); j-- > 0;) {
+      inverse.column(j);
+      if ((j & 0xFFFF) == 0xFFFF) check_signals();
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      const int32_t a = p.data()[i], b = q.data()[i];
+      out.data[i] = inverse.entry(a, a) + inverse.entry(b, b) - 2.0 * inverse.entry(a, b);
+    }
+  }
+  return out.release();
+}
+
 // Effective resistance of pairs of rows, -1 for the grounded node of the component.
 NumpyArray<double> ldl_resistances(In<int64_t> ptr, In<int32_t> rows, In<double> values,
                                    In<double> diagonal, In<int32_t> parent, In<int32_t> p,
@@ -168,6 +240,8 @@ void bind_ldl(nb::module_& m) {
         "ptr"_a);
   m.def("ldl_solve", &ldl_solve, "ptr"_a, "rows"_a, "values"_a, "diagonal"_a, "order"_a, "b"_a,
         "width"_a, "threads"_a);
+  m.def("ldl_edge_resistances", &ldl_edge_resistances, "ptr"_a, "rows"_a, "values"_a, "diagonal"_a,
+        "p"_a, "q"_a);
   m.def("ldl_resistances", &ldl_resistances, "ptr"_a, "rows"_a, "values"_a, "diagonal"_a,
         "parent"_a, "p"_a, "q"_a, "threads"_a);
 }

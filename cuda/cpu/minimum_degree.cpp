@@ -29,6 +29,7 @@ void MinimumDegree::set_aside_dense() {
   for (int32_t i = 0; i < n_; ++i) {
     if (length_[i] <= limit) continue;
     dense_.push_back(i);
+    fill_ += static_cast<double>(length_[i]) + static_cast<double>(dense_.size());
     weight_[i] = 0;
     mark_[i] = 0;
     ++eliminated_;
@@ -85,11 +86,14 @@ void MinimumDegree::unlink(int32_t i) {
 
 void MinimumDegree::eliminate(int32_t p) {
   unlink(p);
+  const int32_t before = eliminated_;
   gather_front(p);
   count_outside(p);
   prune_lists(p);
   join_twins();
   finish_front(p);
+  const double rows = eliminated_ - before;
+  fill_ += rows * (front_weight_ + 0.5 * (rows - 1.0));
   if (store_.size() > 2 * live_ + static_cast<size_t>(n_)) compact();
 }
 

@@ -15,6 +15,9 @@ class MinimumDegree {
   // Rows in the order of elimination.
   std::vector<int32_t> order();
 
+  // Entries of the factor below the diagonal: a close upper bound, known after order().
+  double fill() const { return fill_; }
+
  private:
   // A node is a variable, later an element (the front that its elimination left), later nothing.
   void eliminate(int32_t p);
@@ -43,6 +46,7 @@ class MinimumDegree {
   std::vector<int32_t> owner_;           // node that a dead variable went into
   std::vector<int32_t> pivots_, dense_, front_, scratch_;
   std::vector<uint64_t> hash_;
+  double fill_ = 0.0;
   int64_t stamp_ = 1;
   size_t live_ = 0;  // entries in use at the last compaction
   int32_t eliminated_ = 0, lowest_ = 0, front_weight_ = 0;

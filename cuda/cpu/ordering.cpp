@@ -27,8 +27,9 @@ std::vector<int32_t> peel(const CsrView<int32_t>& g, std::vector<char>& alive) {
   return order;
 }
 
-// Minimum degree order of the rows that are alive, appended to `order`.
-void order_core(const CsrView<int32_t>& g, const std::vector<char>& alive,
+// Minimum degree order of the rows that are alive, appended to `order`.  Returns a close bound on
+// the entries of L, those of the rows before included.
+double order_core(const CsrView<int32_t>& g, const std::vector<char>& alive,
                 std::vector<int32_t>& order) {
   std::vector<int32_t> node, number(static_cast<size_t>(g.num_nodes), -1), idx;
   for (int64_t x = 0; x < g.num_nodes; ++x) {
@@ -42,8 +43,10 @@ void order_core(const CsrView<int32_t>& g, const std::vector<char>& alive,
       if (number[g.indices[i]] >= 0) idx.push_back(number[g.indices[i]]);
     ptr.push_back(static_cast<int64_t>(idx.size()));
   }
-  for (const int32_t i : MinimumDegree(std::move(ptr), std::move(idx)).order())
-    order.push_back(node[i]);
+  const double before = static_cast<double>(order.size());
+  MinimumDegree core(std::move(ptr), std::move(idx));
+  for (const int32_t i : core.order()) order.push_back(node[i]);
+  return before + core.fill();
 }
 
 std::vector<int32_t> positions(const std::vector<int32_t>& order, int64_t n) {
@@ -95,14 +98,13 @@ void postorder(std::vector<int32_t>& order, std::vector<int32_t>& parent) {
   parent.swap(new_parent);
 }
 
-// Entries below the diagonal in each column of L; stops once their sum exceeds `limit`.
+// Entries below the diagonal in each column of L.
 std::vector<int64_t> column_counts(const CsrView<int32_t>& g, const std::vector<int32_t>& order,
                                    const std::vector<int32_t>& at,
-                                   const std::vector<int32_t>& parent, int64_t limit) {
+                                   const std::vector<int32_t>& parent) {
   std::vector<int64_t> count(order.size(), 0);
   std::vector<int32_t> seen(order.size(), -1);
-  int64_t total = 0;
-  for (int32_t k = 0; k < static_cast<int32_t>(order.size()) && total <= limit; ++k) {
+  for (int32_t k = 0; k < static_cast<int32_t>(order.size()); ++k) {
     seen[k] = k;
     for (int64_t i = g.begin(order[k]); i < g.end(order[k]); ++i) {
       const int32_t r = at[g.indices[i]];
@@ -110,7 +112,6 @@ std::vector<int64_t> column_counts(const CsrView<int32_t>& g, const std::vector<
       for (int32_t j = r; j >= 0 && seen[j] != k; j = parent[j]) {
         seen[j] = k;
         ++count[j];
-        ++total;
       }
     }
   }
@@ -124,32 +125,45 @@ NumpyArray<T> to_numpy(const std::vector<T>& values) {
   return out.release();
 }
 
-// (order, parent, counts): rows of the grounded Laplacian in the order of elimination, their
-// elimination tree and the entries in the columns of L.
+// (order, parent, counts, fill): rows of the grounded Laplacian in the order of elimination, their
+// elimination tree, the entries in the columns of L, and a bound on their sum.  Where the bound
+// exceeds `limit` the counts are not made.
 nb::tuple elimination_order(In<int64_t> indptr, In<int32_t> indices, In<bool> grounded,
-                            int64_t limit) {
+                            double limit) {
   const CsrView<int32_t> g = view(indptr, indices);
   std::vector<int32_t> order, parent;
   std::vector<int64_t> counts;
+  double fill = 0.0;
   {
     nb::gil_scoped_release free;
     std::vector<char> alive(static_cast<size_t>(g.num_nodes));
     for (int64_t x = 0; x < g.num_nodes; ++x) alive[x] = !grounded.data()[x];
     order = peel(g, alive);
     check_signals();
-    order_core(g, alive, order);
+    fill = order_core(g, alive, order);
     check_signals();
     parent = elimination_tree(g, order, positions(order, g.num_nodes));
     postorder(order, parent);
-    counts = column_counts(g, order, positions(order, g.num_nodes), parent, limit);
+    if (fill <= limit) counts = column_counts(g, order, positions(order, g.num_nodes), parent);
   }
-  return nb::make_tuple(to_numpy(order), to_numpy(parent), to_numpy(counts));
+  return nb::make_tuple(to_numpy(order), to_numpy(parent), to_numpy(counts), fill);
+}
+
+// Sum of the costs on the path from each row to the root of its tree; a last entry for "no row".
+NumpyArray<double> sum_to_root(In<double> cost, In<int32_t> parent) {
+  const int64_t k = static_cast<int64_t>(parent.shape(0));
+  Fresh<double> out(k + 1);
+  out.data[k] = cost.data()[k];
+  for (int64_t j = k; j-- > 0;)
+    out.data[j] = cost.data()[j] + (parent.data()[j] < 0 ? 0.0 : out.data[parent.data()[j]]);
+  return out.release();
 }
 
 }  // namespace
 
 void bind_ordering(nb::module_& m) {
   using namespace nb::literals;
+  m.def("sum_to_root", &sum_to_root, "cost"_a, "parent"_a);
   m.def("elimination_order", &elimination_order, "indptr"_a, "indices"_a, "grounded"_a, "limit"_a);
 }
 

@@ -1,0 +1,45 @@
+"""Connected components, and one grounded node for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphsparse.graph import Graph
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def component_labels(graph: Graph) -> tuple[int, Array]:
+    """Return the number of components and the component of each node, int32 of shape (n,)."""
+    from scipy.sparse import csgraph, csr_array
+
+    n = graph.num_nodes
+    if n == 0:
+        return 0, np.zeros(0, np.int32)
+    ones = np.ones(graph.num_arcs, np.int8)
+    pattern = csr_array((ones, graph.indices, graph.indptr), shape=(n, n))
+    count, labels = csgraph.connected_components(pattern, directed=False)
+    return int(count), labels
+
+
+def grounded_nodes(graph: Graph, count: int, labels: Array) -> Array:
+    """Return a bool mask with the node of largest degree (lowest number) of each component."""
+    by_degree = np.argsort(-graph.degree, kind="stable")
+    _, first = np.unique(labels[by_degree], return_index=True)
+    mask = np.zeros(graph.num_nodes, bool)
+    mask[by_degree[first]] = True
+    return mask
+
+
+def remove_component_means(x: Array, count: int, labels: Array) -> Array:
+    """Return ``x`` of shape (n, k) minus the mean of each component: the part that L can see."""
+    if count == 1:
+        return x - x.mean(axis=0, keepdims=True)
+    sizes = np.bincount(labels, minlength=count)
+    means = np.stack(
+        [np.bincount(labels, weights=column, minlength=count) / sizes for column in x.T], axis=1
+    )
+    shifted: Array = x - means[labels]
+    return shifted
