@@ -7,10 +7,10 @@ namespace gs {
 
 // Unit lower triangular factor by columns, without its diagonal; rows ascend in each column.
 struct LdlView {
-  const int64_t* ptr;       // (k + 1,)
-  const int32_t* rows;      // (nnz,)
-  const double* values;     // (nnz,)
-  const double* diagonal;   // (k,)
+  const int64_t* ptr;      // (k + 1,)
+  const int32_t* rows;     // (nnz,)
+  const double* values;    // (nnz,)
+  const double* diagonal;  // (k,)
 };
 
 // x_i -= L_ij x_j for every i below j.

@@ -8,7 +8,7 @@
 namespace gs {
 namespace {
 
-constexpr int64_t kSmall = 1 << 14;
+constexpr int64_t kSmall = 1 << 16;  // multiplications below which one thread is faster
 
 // L x for x of shape (n, width), row by row.
 NumpyArray<double> laplacian_product(In<int64_t> indptr, In<int32_t> indices, In<double> weights,
@@ -34,7 +34,8 @@ NumpyArray<double> laplacian_product(In<int64_t> indptr, In<int32_t> indices, In
 }
 
 // Dot product of each pair of columns of x and y (n, width).  Rows are summed in blocks of fixed
-// size, so that the order of additions does not depend on the threads.
+// size and four chains each, so that the order of additions depends on neither the threads nor
+// the other columns.
 NumpyArray<double> column_dots(In<double> x, In<double> y, int64_t width, int num_threads) {
   constexpr int64_t kRows = 1 << 12;
   const int64_t n = width ? static_cast<int64_t>(x.shape(0)) / width : 0;
@@ -42,27 +43,45 @@ NumpyArray<double> column_dots(In<double> x, In<double> y, int64_t width, int nu
   Fresh<double> out(width);
   {
     nb::gil_scoped_release free;
-    std::vector<double> part(static_cast<size_t>(blocks * width), 0.0);
+    std::vector<double> part(static_cast<size_t>(blocks * width * 4), 0.0);
     const int threads = n * width < kSmall ? 1 : resolve_threads(num_threads);
+    const double *a = x.data(), *b = y.data();
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t b = 0; b < blocks; ++b) {
-      double* sum = part.data() + b * width;
-      const int64_t end = std::min(n, (b + 1) * kRows);
-      if (width == 1) {  // four chains: additions need not wait for each other
-        double s[4] = {0, 0, 0, 0};
-        int64_t i = b * kRows;
-        for (; i + 4 <= end; i += 4)
-          for (int k = 0; k < 4; ++k) s[k] += x.data()[i + k] * y.data()[i + k];
-        for (; i < end; ++i) s[0] += x.data()[i] * y.data()[i];
-        sum[0] = (s[0] + s[1]) + (s[2] + s[3]);
-        continue;
-      }
-      for (int64_t i = b * kRows; i < end; ++i)
-        for (int64_t c = 0; c < width; ++c) sum[c] += x.data()[i * width + c] * y.data()[i * width + c];
+    for (int64_t block = 0; block < blocks; ++block) {
+      double* sum = part.data() + block * width * 4;
+      const int64_t end = std::min(n, (block + 1) * kRows);
+      for (int64_t i = block * kRows; i < end; ++i)
+        for (int64_t c = 0; c < width; ++c)
+          sum[(i & 3) * width + c] += a[i * width + c] * b[i * width + c];
     }
     std::fill(out.data.get(), out.data.get() + width, 0.0);
-    for (int64_t b = 0; b < blocks; ++b)
-      for (int64_t c = 0; c < width; ++c) out.data[c] += part[b * width + c];
+    for (int64_t block = 0; block < blocks; ++block)
+      for (int64_t c = 0; c < width; ++c) {
+        const double* s = part.data() + block * width * 4 + c;
+        out.data[c] += (s[0] + s[width]) + (s[2 * width] + s[3 * width]);
+      }
+  }
+  return out.release();
+}
+
+// x of shape (n, width) minus the mean of each component.
+NumpyArray<double> remove_means(In<double> x, In<int32_t> labels, int64_t count, int64_t width) {
+  const int64_t n = static_cast<int64_t>(labels.shape(0));
+  Fresh<double> out(n * width);
+  {
+    nb::gil_scoped_release free;
+    std::vector<double> sum(static_cast<size_t>(count * width), 0.0);
+    std::vector<int64_t> size(static_cast<size_t>(count), 0);
+    for (int64_t i = 0; i < n; ++i) {
+      ++size[labels.data()[i]];
+      for (int64_t c = 0; c < width; ++c)
+        sum[labels.data()[i] * width + c] += x.data()[i * width + c];
+    }
+    for (int64_t k = 0; k < count; ++k)
+      for (int64_t c = 0; c < width; ++c) sum[k * width + c] /= static_cast<double>(size[k]);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t c = 0; c < width; ++c)
+        out.data[i * width + c] = x.data()[i * width + c] - sum[labels.data()[i] * width + c];
   }
   return out.release();
 }
@@ -112,6 +131,7 @@ void bind_laplacian(nb::module_& m) {
   m.def("laplacian_product", &laplacian_product, "indptr"_a, "indices"_a, "weights"_a, "x"_a,
         "width"_a, "threads"_a);
   m.def("column_dots", &column_dots, "x"_a, "y"_a, "width"_a, "threads"_a);
+  m.def("remove_means", &remove_means, "x"_a, "labels"_a, "count"_a, "width"_a);
   m.def("sign_projection", &sign_projection, "u"_a, "v"_a, "root_weights"_a, "n"_a, "seed"_a,
         "block"_a, "domain"_a, "width"_a);
   m.def("phase_words", &phase_words, "seed"_a, "ids"_a, "phase"_a);

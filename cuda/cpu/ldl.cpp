@@ -7,6 +7,8 @@
 namespace gs {
 namespace {
 
+constexpr int64_t kSmall = 1 << 17;  // multiplications below which one thread is faster
+
 // Up-looking factorisation: row k of L solves a triangular system with the rows above it, whose
 // pattern is read off the elimination tree.  Entries of a column come out with ascending rows.
 class Factor {
@@ -14,10 +16,19 @@ class Factor {
   Factor(const CsrView<int32_t>& g, const double* weights, const int32_t* order,
          const int32_t* parent, const int64_t* ptr, int64_t k, int32_t* rows, double* values,
          double* diagonal)
-      : g_(g), weights_(weights), order_(order), parent_(parent), rows_(rows), values_(values),
-        diagonal_(diagonal), begin_(ptr, ptr + k), end_(ptr, ptr + k),
-        at_(static_cast<size_t>(g.num_nodes), -1), seen_(static_cast<size_t>(k), -1),
-        pattern_(static_cast<size_t>(k)), y_(static_cast<size_t>(k), 0.0) {
+      : g_(g),
+        weights_(weights),
+        order_(order),
+        parent_(parent),
+        rows_(rows),
+        values_(values),
+        diagonal_(diagonal),
+        begin_(ptr, ptr + k),
+        end_(ptr, ptr + k),
+        at_(static_cast<size_t>(g.num_nodes), -1),
+        seen_(static_cast<size_t>(k), -1),
+        pattern_(static_cast<size_t>(k)),
+        y_(static_cast<size_t>(k), 0.0) {
     for (int64_t j = 0; j < k; ++j) at_[order[j]] = static_cast<int32_t>(j);
   }
 
@@ -70,8 +81,8 @@ class Factor {
   std::vector<double> y_;
 };
 
-// (rows, values, diagonal, bad) of L D L^T; `bad` is the node of a pivot that is not positive, -1 if
-// there is none.
+// (rows, values, diagonal, bad) of L D L^T; `bad` is the node of a pivot that is not positive, -1
+// if there is none.
 nb::tuple ldl_factor(In<int64_t> indptr, In<int32_t> indices, In<double> weights, In<int32_t> order,
                      In<int32_t> parent, In<int64_t> ptr) {
   const CsrView<int32_t> g = view(indptr, indices);
@@ -124,14 +135,16 @@ NumpyArray<double> ldl_solve(In<int64_t> ptr, In<int32_t> rows, In<double> value
     std::fill(out.data.get(), out.data.get() + out.size, 0.0);
     constexpr int64_t kBlock = 8;
     const int64_t blocks = width / kBlock;
-    const int threads = static_cast<int>(
-        std::clamp<int64_t>(blocks, 1, std::max(1, resolve_threads(num_threads))));
+    const bool small = (f.ptr[k] + k) * width < kSmall;
+    const int threads =
+        small ? 1 : static_cast<int>(std::clamp<int64_t>(blocks, 1, resolve_threads(num_threads)));
 #pragma omp parallel num_threads(threads)
     {
       std::vector<double> x;
 #pragma omp for schedule(dynamic, 1)
       for (int64_t block = 0; block < blocks; ++block)
-        solve_columns<kBlock>(f, order.data(), k, b.data(), out.data.get(), width, block * kBlock, x);
+        solve_columns<kBlock>(f, order.data(), k, b.data(), out.data.get(), width, block * kBlock,
+                              x);
 #pragma omp for schedule(dynamic, 1)
       for (int64_t c = blocks * kBlock; c < width; ++c)
         solve_columns<1>(f, order.data(), k, b.data(), out.data.get(), width, c, x);
@@ -140,13 +153,15 @@ NumpyArray<double> ldl_solve(In<int64_t> ptr, In<int32_t> rows, In<double> value
   return out.release();
 }
 
-// Diagonal of the inverse, and of each pair of rows its entry there, for pairs inside the pattern of
-// L (Takahashi): from the last column to the first, column j of the inverse follows from those of
-// the rows that column j of L holds.
+// Diagonal of the inverse, and of each pair of rows its entry there, for pairs inside the pattern
+// of L (Takahashi): from the last column to the first, column j of the inverse follows from those
+// of the rows that column j of L holds.
 class SelectedInverse {
  public:
   explicit SelectedInverse(const LdlView& f, int64_t k)
-      : f_(f), diagonal_(static_cast<size_t>(k)), values_(static_cast<size_t>(f.ptr[k])),
+      : f_(f),
+        diagonal_(static_cast<size_t>(k)),
+        values_(static_cast<size_t>(f.ptr[k])),
         slot_(static_cast<size_t>(k), -1) {}
 
   void column(int64_t j) {
@@ -220,7 +235,8 @@ NumpyArray<double> ldl_resistances(In<int64_t> ptr, In<int32_t> rows, In<double>
   Fresh<double> out(size);
   {
     nb::gil_scoped_release free;
-    const int threads = size < 64 ? 1 : resolve_threads(num_threads);
+    const bool small = (f.ptr[diagonal.shape(0)] + size) * size < kSmall;
+    const int threads = small ? 1 : resolve_threads(num_threads);
 #pragma omp parallel num_threads(threads)
     {
       std::vector<double> x(diagonal.shape(0), 0.0);

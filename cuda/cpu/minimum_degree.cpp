@@ -105,7 +105,8 @@ void MinimumDegree::compact() {
   for (int32_t i = 0; i < n_; ++i) {
     if (weight_[i] == 0 && (mark_[i] == 0 || owner_[i] >= 0)) continue;
     const int64_t to = static_cast<int64_t>(packed.size());
-    packed.insert(packed.end(), store_.begin() + begin_[i], store_.begin() + begin_[i] + length_[i]);
+    packed.insert(packed.end(), store_.begin() + begin_[i],
+                  store_.begin() + begin_[i] + length_[i]);
     begin_[i] = to;
   }
   store_.swap(packed);

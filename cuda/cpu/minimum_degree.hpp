@@ -35,15 +35,15 @@ class MinimumDegree {
   void compact();
 
   int32_t n_;
-  std::vector<int64_t> begin_;           // list of a node in store_
-  std::vector<int32_t> store_;           // elements first, then variables; of an element: variables
-  std::vector<int32_t> num_elements_;    // elements in the list of a variable
-  std::vector<int32_t> length_;          // entries in the list
-  std::vector<int32_t> weight_;          // rows a variable stands for; 0: not a live variable
-  std::vector<int32_t> degree_;          // bound on the rows outside; of an element: rows of its front
-  std::vector<int64_t> mark_;            // 0: dead element
+  std::vector<int64_t> begin_;         // list of a node in store_
+  std::vector<int32_t> store_;         // elements first, then variables; of an element: variables
+  std::vector<int32_t> num_elements_;  // elements in the list of a variable
+  std::vector<int32_t> length_;        // entries in the list
+  std::vector<int32_t> weight_;        // rows a variable stands for; 0: not a live variable
+  std::vector<int32_t> degree_;  // bound on the rows outside; of an element: rows of its front
+  std::vector<int64_t> mark_;    // 0: dead element
   std::vector<int32_t> head_, next_, prev_;  // variables by degree
-  std::vector<int32_t> owner_;           // node that a dead variable went into
+  std::vector<int32_t> owner_;               // node that a dead variable went into
   std::vector<int32_t> pivots_, dense_, front_, scratch_;
   std::vector<uint64_t> hash_;
   double fill_ = 0.0;

@@ -6,13 +6,14 @@
 namespace gs {
 namespace {
 
-// Rows that are left with one neighbour make no fill: they go first, in the order they turn up.
+// Nodes that are left with one neighbour make no fill: they go first, in the order they turn up.
+// A grounded node counts as a neighbour, so that pivots of a tree are its weights, to the bit.
 // `alive` is 0 at grounded nodes, which are no rows at all, and turns 0 as rows go.
 std::vector<int32_t> peel(const CsrView<int32_t>& g, std::vector<char>& alive) {
   const int64_t n = g.num_nodes;
-  std::vector<int32_t> degree(static_cast<size_t>(n), 0), order;
-  for (int64_t x = 0; x < n; ++x)
-    for (int64_t i = g.begin(x); i < g.end(x); ++i) degree[x] += alive[g.indices[i]];
+  std::vector<int64_t> degree(static_cast<size_t>(n));
+  std::vector<int32_t> order;
+  for (int64_t x = 0; x < n; ++x) degree[x] = g.end(x) - g.begin(x);
   const auto take = [&](int32_t x) {
     alive[x] = 0;
     order.push_back(x);
@@ -30,7 +31,7 @@ std::vector<int32_t> peel(const CsrView<int32_t>& g, std::vector<char>& alive) {
 // Minimum degree order of the rows that are alive, appended to `order`.  Returns a close bound on
 // the entries of L, those of the rows before included.
 double order_core(const CsrView<int32_t>& g, const std::vector<char>& alive,
-                std::vector<int32_t>& order) {
+                  std::vector<int32_t>& order) {
   std::vector<int32_t> node, number(static_cast<size_t>(g.num_nodes), -1), idx;
   for (int64_t x = 0; x < g.num_nodes; ++x) {
     if (!alive[x]) continue;

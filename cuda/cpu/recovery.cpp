@@ -5,8 +5,8 @@
 #include <map>
 
 #include "cpu/bindings.hpp"
-#include "cpu/parallel.hpp"
 #include "cpu/hashed_sort.hpp"
+#include "cpu/parallel.hpp"
 
 namespace gs {
 namespace {
@@ -60,7 +60,8 @@ class Sparsifier {
 // Breadth-first balls; `seen` remembers which ball a node was last put in.
 class Balls {
  public:
-  Balls(int64_t n, int radius, int64_t cap) : radius_(radius), cap_(cap), seen_(static_cast<size_t>(n), 0) {}
+  Balls(int64_t n, int radius, int64_t cap)
+      : radius_(radius), cap_(cap), seen_(static_cast<size_t>(n), 0) {}
 
   // Adds to `out` the ball of s: at most cap nodes within radius hops.
   void collect(const Sparsifier& h, int32_t s, std::vector<int32_t>& out) {
@@ -115,7 +116,8 @@ std::vector<int64_t> recover(const std::vector<Keyed>& order, const int32_t* u, 
     taken.push_back(e);
   };
   const auto done = [&] { return static_cast<int64_t>(taken.size()) >= budget; };
-  for (int64_t rank = 0; rank < static_cast<int64_t>(order.size()) && !done(); ++rank) scan(rank, 1);
+  for (int64_t rank = 0; rank < static_cast<int64_t>(order.size()) && !done(); ++rank)
+    scan(rank, 1);
   while (!done() && !waiting.empty()) {
     const int32_t pass = waiting.begin()->first;
     std::vector<int64_t> list = std::move(waiting.begin()->second);

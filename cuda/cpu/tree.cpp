@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "cpu/bindings.hpp"
-#include "cpu/parallel.hpp"
 #include "cpu/hashed_sort.hpp"
+#include "cpu/parallel.hpp"
 
 namespace gs {
 namespace {

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from graphsparse.backend import native
 from graphsparse.graph import Graph
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -35,11 +36,6 @@ def grounded_nodes(graph: Graph, count: int, labels: Array) -> Array:
 
 def remove_component_means(x: Array, count: int, labels: Array) -> Array:
     """Return ``x`` of shape (n, k) minus the mean of each component: the part that L can see."""
-    if count == 1:
-        return x - x.mean(axis=0, keepdims=True)
-    sizes = np.bincount(labels, minlength=count)
-    means = np.stack(
-        [np.bincount(labels, weights=column, minlength=count) / sizes for column in x.T], axis=1
-    )
-    shifted: Array = x - means[labels]
-    return shifted
+    width = x.shape[1]
+    shifted: Array = native.remove_means(np.ascontiguousarray(x).ravel(), labels, count, width)
+    return shifted.reshape(x.shape)

@@ -13,9 +13,9 @@ from graphsparse.errors import GraphsparseError
 from graphsparse.graph import Graph, format_bytes
 from graphsparse.linalg.components import component_labels, grounded_nodes
 from graphsparse.linalg.conductance import conductances, merge_edges
-from graphsparse.linalg.factor import MAX_BYTES, FactorPlan, factorize, plan_factor
+from graphsparse.linalg.factor import MAX_BYTES, factorize, plan_factor
 from graphsparse.linalg.lanczos import Ritz, largest_eigenvalue
-from graphsparse.linalg.pcg import LaplacianSolver, check_tolerance
+from graphsparse.linalg.pcg import check_tolerance, make_solver
 from graphsparse.linalg.products import random_vectors
 from graphsparse.rng import START_VECTORS
 
@@ -102,8 +102,9 @@ def condition_number(
     Notes
     -----
     One node per component is grounded, which keeps every finite eigenvalue: there is no shift.
-    If no edge of H outweighs its twin in G and the edges of G that are left have more components than
-    G, then ``lambda_min`` is 1, exactly; a sparse part of a graph practically always is such an H.
+    If no edge of H outweighs its twin in G and the edges of G that are left have more components
+    than G, then ``lambda_min`` is 1, exactly; a sparse part of a graph practically always is such
+    an H.
     Otherwise ``1 / lambda_min`` is found as the largest eigenvalue with G and H swapped.
 
     Examples
@@ -173,25 +174,17 @@ class _Engine:
         return ritz, engine
 
     def _solver(self, b: Graph) -> tuple[Callable[[Array], Array], str]:
-        if self.method != "iterative":
+        if self.method == "factor":  # one that is too large is an error then, not another engine
             plan = plan_factor(b, self.max_bytes)
-            if self.method == "factor" or self._is_cheap(plan):
-                return factorize(plan, max_bytes=self.max_bytes).solve, "factor"
-        inner = LaplacianSolver(b, tol=max(1e-3 * self.tol, 1e-11), seed=self.seed)
-        return lambda w: _solved(inner, w), "iterative"
-
-    def _is_cheap(self, plan: FactorPlan) -> bool:
-        return plan.nbytes <= self.max_bytes and plan.operations <= _OPERATIONS
-
-
-def _solved(solver: LaplacianSolver, w: Array) -> Array:
-    result = solver.solve(w)
-    if not result.converged:
-        raise GraphsparseError(
-            f"condition_number: conjugate gradients reached a residual of {result.residual:.1e} "
-            f"only, after {result.iterations} steps"
+            return factorize(plan, max_bytes=self.max_bytes).solve, "factor"
+        return make_solver(
+            b,
+            "condition_number",
+            tol=max(1e-3 * self.tol, 1e-11),
+            max_bytes=self.max_bytes,
+            operations=_OPERATIONS if self.method == "auto" else 0.0,
+            seed=self.seed,
         )
-    return result.x
 
 
 def _dense(g: Graph, h: Graph) -> ConditionNumber:
@@ -221,7 +214,7 @@ def _same_partition(a: Array, b: Array) -> bool:
     if len(a) == 0:
         return True
     pairs = np.unique(np.stack((a, b), axis=1), axis=0)
-    return len(pairs) == a.max() + 1 == b.max() + 1
+    return bool(len(pairs) == a.max() + 1 == b.max() + 1)
 
 
 def _smallest_is_one(g: Graph, h: Graph) -> bool:

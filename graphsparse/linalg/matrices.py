@@ -95,10 +95,8 @@ def normalized_adjacency(
     return sp.csr_array(sp.diags_array(left) @ matrix @ sp.diags_array(right))
 
 
-def _adjacency(graph: Graph) -> sp.csr_array:
-    import scipy.sparse as sp
-
-    matrix = sp.csr_array(graph.to_scipy(), dtype=np.float64, copy=True)
+def _adjacency(graph: Graph) -> Any:
+    matrix = graph.to_scipy().astype(np.float64)
     matrix.sum_duplicates()
     return matrix
 

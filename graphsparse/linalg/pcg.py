@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from graphsparse.checks import check_count
+from graphsparse.errors import GraphsparseError
 from graphsparse.graph import Graph
 from graphsparse.linalg.components import component_labels, remove_component_means
 from graphsparse.linalg.conductance import conductances
@@ -21,6 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Preconditioner = Literal["tree"] | Graph | LaplacianFactor | Callable[[Array], Array] | None
 _ALPHAS = (0.1, 0.03, 0.01, 0.0)
 _OPERATIONS = 2e9  # of the preconditioner's factorisation
+CHEAP_OPERATIONS = 2e10  # of a factorisation that is started unasked: about a quarter of a minute
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class LaplacianSolver:
 
     def solve(self, b: Array) -> PcgResult:
         """Return the solution for the part of ``b``, shape (n,) or (n, k), that L can reach."""
-        right = self._project(b.reshape(len(b), -1).astype(np.float64))
+        right = self._project((b if b.ndim == 2 else b[:, None]).astype(np.float64))
         x, iterations = self._iterate(right)
         x = self._project(x)
         norms = np.sqrt(dots(right, right))
@@ -159,10 +161,49 @@ def pcg(
         raise ValueError("b must be finite, got NaN or infinity")
     check_tolerance(tol)
     check_count("max_iterations", max_iterations, low=1)
-    solver = LaplacianSolver(
-        g, preconditioner, tol=tol, max_iterations=max_iterations, seed=seed
-    )
+    solver = LaplacianSolver(g, preconditioner, tol=tol, max_iterations=max_iterations, seed=seed)
     return solver.solve(right)
+
+
+def make_solver(
+    graph: Graph,
+    caller: str,
+    *,
+    tol: float,
+    max_bytes: int = MAX_BYTES,
+    operations: float = CHEAP_OPERATIONS,
+    seed: int = 0,
+) -> tuple[Callable[[Array], Array], str]:
+    """Return a function that solves ``L x = b``, and what it is: "factor" or "iterative".
+
+    Parameters
+    ----------
+    graph : Graph
+        Simple, float64 weights.
+    caller : str
+        What messages say did not converge.
+    tol : float
+        Of the iteration, which is used where a factor would take too much.
+    max_bytes, operations
+        What a factor may take.
+    """
+    if operations > 0:
+        plan = plan_factor(graph, max_bytes)
+        if plan.nbytes <= max_bytes and plan.operations <= operations:
+            return factorize(plan, max_bytes=max_bytes).solve, "factor"
+    solver = LaplacianSolver(graph, tol=tol, seed=seed)
+    return lambda b: converged_solution(solver, b, caller), "iterative"
+
+
+def converged_solution(solver: LaplacianSolver, b: Array, caller: str) -> Array:
+    """Return the solution; GraphsparseError if the iteration stopped short of it."""
+    result = solver.solve(b)
+    if not result.converged:
+        raise GraphsparseError(
+            f"{caller} did not converge: residual {result.residual:.1e} > tol={solver.tol:.1e} "
+            f"after {result.iterations} steps of conjugate gradients"
+        )
+    return result.x
 
 
 def check_tolerance(tol: float) -> None:
@@ -181,16 +222,16 @@ def tree_factor(graph: Graph, seed: int = 0) -> LaplacianFactor:
     for alpha in _ALPHAS:
         mask = np.zeros(m, bool)
         mask[tree.edges] = True
-        mask[recover_edges(graph, tree, math.floor(alpha * n), alpha=alpha or 1.0, seed=seed)] = True
+        mask[recover_edges(graph, tree, math.floor(alpha * n), alpha=alpha or 1.0, seed=seed)] = (
+            True
+        )
         plan = plan_factor(graph.edge_subgraph(mask), MAX_BYTES)
         if plan.operations <= _OPERATIONS or alpha == 0.0:
             break
     return factorize(plan)
 
 
-def _preconditioner(
-    graph: Graph, given: Preconditioner, seed: int
-) -> Callable[[Array], Array]:
+def _preconditioner(graph: Graph, given: Preconditioner, seed: int) -> Callable[[Array], Array]:
     if given is None:
         return lambda r: r
     if isinstance(given, str):
@@ -212,8 +253,7 @@ def _preconditioner(
 def _check_size(given: Graph, graph: Graph) -> None:
     if given.num_nodes != graph.num_nodes:
         raise ValueError(
-            f"preconditioner must have {graph.num_nodes} nodes as the graph, "
-            f"got {given.num_nodes}"
+            f"preconditioner must have {graph.num_nodes} nodes as the graph, got {given.num_nodes}"
         )
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
 from graphsparse.backend import native
 from graphsparse.checks import check_choice, check_count, check_ids, check_seed
-from graphsparse.errors import GraphsparseError
 from graphsparse.graph import Graph
 from graphsparse.linalg.components import component_labels, grounded_nodes
 from graphsparse.linalg.conductance import conductances
 from graphsparse.linalg.factor import MAX_BYTES, FactorPlan, factorize, plan_factor
-from graphsparse.linalg.pcg import LaplacianSolver, check_tolerance
+from graphsparse.linalg.pcg import (
+    CHEAP_OPERATIONS,
+    LaplacianSolver,
+    check_tolerance,
+    converged_solution,
+    make_solver,
+)
 from graphsparse.rng import RESISTANCE_SKETCH
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Method = Literal["exact", "jl", "solve"]
 METHODS = ("exact", "jl", "solve")
 DENSE_LIMIT = 2000
-CHEAP_OPERATIONS = 2e10  # of a factorisation that is started unasked: about half a minute
+_CALLER = "effective_resistance"
 _BLOCK = 16  # right-hand sides at a time
 _CHUNK = 1 << 18  # pairs at a time
 
@@ -107,18 +111,19 @@ def effective_resistance(
     return out
 
 
-def edge_leverages(graph: Graph, method: str, *, dim: int | None, seed: int) -> tuple[Array, str]:
+def edge_leverages(
+    graph: Graph, method: Literal["auto", "exact", "jl"], *, dim: int | None, seed: int
+) -> tuple[Array, Method]:
     """Return ``w_e R_e`` of the edges of a simple graph with float64 weights, and the method.
 
     ``"auto"`` is ``"exact"`` where that is cheap, else ``"jl"``.
     """
-    if method == "auto":
-        small = graph.num_nodes <= DENSE_LIMIT
-        cheap = small or plan_factor(graph).operations <= CHEAP_OPERATIONS
-        method = "exact" if cheap else "jl"
-    weights = graph.edge_weights()
-    found = effective_resistance(graph, method=method, dim=dim, seed=seed)  # type: ignore[arg-type]
-    return weights * found, method  # type: ignore[operator]
+    chosen: Method = "jl" if method == "jl" else "exact"
+    if method == "auto" and graph.num_nodes > DENSE_LIMIT:
+        chosen = "exact" if plan_factor(graph).operations <= CHEAP_OPERATIONS else "jl"
+    leverages: Array = effective_resistance(graph, method=chosen, dim=dim, seed=seed)
+    leverages *= np.asarray(graph.edge_weights())
+    return leverages, chosen
 
 
 def _pairs(graph: Graph, pairs: Any) -> tuple[Array, Array]:
@@ -189,27 +194,11 @@ def _dense(g: Graph, u: Array, v: Array) -> Array:
     return found
 
 
-def _solver(g: Graph, tol: float, max_bytes: int, seed: int) -> Callable[[Array], Array]:
-    plan = plan_factor(g, max_bytes)
-    if plan.operations <= CHEAP_OPERATIONS:
-        return factorize(plan, max_bytes=max_bytes).solve
-    solver = LaplacianSolver(g, tol=tol, seed=seed)
-    return lambda b: _converged(solver, b)
-
-
-def _converged(solver: LaplacianSolver, b: Array) -> Array:
-    result = solver.solve(b)
-    if not result.converged:
-        raise GraphsparseError(
-            f"effective_resistance did not converge: residual {result.residual:.1e} > tol="
-            f"{solver.tol:.1e} after {result.iterations} steps of conjugate gradients"
-        )
-    return result.x
-
-
 def _projected(g: Graph, u: Array, v: Array, k: int, max_bytes: int, seed: int) -> Array:
     """``||z_u - z_v||^2`` for ``Z = Q W^1/2 B L^+``, Q random signs over sqrt(k)."""
-    solve = _solver(g, 1e-5, max_bytes, seed)
+    solve, _ = make_solver(
+        g, _CALLER, tol=1e-5, max_bytes=max_bytes, operations=CHEAP_OPERATIONS, seed=seed
+    )
     eu, ev = g.edges()
     roots = np.sqrt(g.edge_weights())  # type: ignore[arg-type]
     out = np.zeros(len(u))
@@ -233,6 +222,6 @@ def _solved(g: Graph, u: Array, v: Array, tol: float, seed: int) -> Array:
         column = np.arange(len(p))
         b = np.zeros((g.num_nodes, len(p)))
         b[p, column], b[q, column] = 1.0, -1.0
-        x = _converged(solver, b)
+        x = converged_solution(solver, b, _CALLER)
         out[at : at + _BLOCK] = x[p, column] - x[q, column]
     return out

@@ -188,8 +188,7 @@ def smallest_eigenvalues(
 def _check_same_nodes(g: Graph, h: Graph) -> None:
     if g.num_nodes != h.num_nodes:
         raise ValueError(
-            "graph and sparsifier must have the same nodes, "
-            f"got {g.num_nodes} and {h.num_nodes}"
+            f"graph and sparsifier must have the same nodes, got {g.num_nodes} and {h.num_nodes}"
         )
 
 
