@@ -19,6 +19,7 @@ from graphsparse.graph import Graph, Hypergraph
 
 if TYPE_CHECKING:
     from graphsparse.io import read_graph, write_graph
+    from graphsparse.linalg import condition_number, effective_resistance, laplacian
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
     from graphsparse.operators.teddy import teddy, teddy_scores
@@ -32,6 +33,9 @@ _LAZY = {
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
     "SparsifyResult": "graphsparse.operators.sparsify",
+    "condition_number": "graphsparse.linalg",
+    "effective_resistance": "graphsparse.linalg",
+    "laplacian": "graphsparse.linalg",
     "random_edges": "graphsparse.operators.random_edges",
     "read_graph": "graphsparse.io",
     "sparsify": "graphsparse.operators.sparsify",
@@ -50,6 +54,9 @@ __all__ = [
     "Hypergraph",
     "MissingDependencyError",
     "SparsifyResult",
+    "condition_number",
+    "effective_resistance",
+    "laplacian",
     "num_threads",
     "random_edges",
     "read_graph",
