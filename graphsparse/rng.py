@@ -18,8 +18,6 @@ UInt64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 # One domain per use, so that two methods with one seed are independent.
 RANDOM_EDGES = 1
-RESISTANCE_SKETCH = 20
-START_VECTORS = 21
 
 
 def draw(seed: int, items: UInt64, step: int, domain: int) -> UInt64:
@@ -41,14 +39,3 @@ def uniform(
     """Return one float64 in [0, 1) per item."""
     bits = draw(seed, items, step, domain) >> np.uint64(11)
     return bits.astype(np.float64) * 2.0**-53
-
-
-def normal(
-    seed: int, items: UInt64, step: int, domain: int
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return one standard normal float64 per item (Box and Muller)."""
-    first = (draw(seed, items, step, domain) >> np.uint64(11)) * 2.0**-53
-    bits = native.draw_b(check_seed(seed), items, step, domain, requested_threads())
-    angle = (bits >> np.uint64(11)) * (2.0 * np.pi * 2.0**-53)
-    values: np.ndarray[Any, np.dtype[np.float64]] = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(angle)
-    return values

@@ -16,8 +16,7 @@ from graphsparse.linalg.conductance import conductances, merge_edges
 from graphsparse.linalg.factor import MAX_BYTES, factorize, plan_factor
 from graphsparse.linalg.lanczos import Ritz, largest_eigenvalue
 from graphsparse.linalg.pcg import check_tolerance, make_solver
-from graphsparse.linalg.products import random_vectors
-from graphsparse.rng import START_VECTORS
+from graphsparse.linalg.products import START_VECTORS, random_vectors
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Method = Literal["auto", "dense", "factor", "iterative"]

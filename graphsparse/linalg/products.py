@@ -8,9 +8,12 @@ import numpy as np
 
 from graphsparse.backend import native, requested_threads
 from graphsparse.graph import Graph
-from graphsparse.rng import normal
+from graphsparse.rng import draw
 
 Array = np.ndarray[Any, np.dtype[Any]]
+# Domains of random numbers, see graphsparse.rng.
+RESISTANCE_SKETCH = 20
+START_VECTORS = 21
 
 
 def apply_laplacian(graph: Graph, x: Array) -> Array:
@@ -36,4 +39,10 @@ def dots(x: Array, y: Array) -> Array:
 def random_vectors(num_nodes: int, count: int, seed: int, domain: int) -> Array:
     """Return standard normal vectors, shape (n, count); entry (i, c) depends on nothing else."""
     nodes = np.arange(num_nodes, dtype=np.uint64)
-    return np.stack([normal(seed, nodes, step, domain) for step in range(count)], axis=1)
+    columns = []
+    for step in range(count):  # Box and Muller, from the two halves of one draw
+        radius = (draw(seed, nodes, step, domain) >> np.uint64(11)) * 2.0**-53
+        second = native.draw_b(seed, nodes, step, domain, requested_threads())
+        angle = (second >> np.uint64(11)) * (2.0 * np.pi * 2.0**-53)
+        columns.append(np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(angle))
+    return np.stack(columns, axis=1)

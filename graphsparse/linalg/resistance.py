@@ -20,7 +20,7 @@ from graphsparse.linalg.pcg import (
     converged_solution,
     make_solver,
 )
-from graphsparse.rng import RESISTANCE_SKETCH
+from graphsparse.linalg.products import RESISTANCE_SKETCH
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Method = Literal["exact", "jl", "solve"]

@@ -13,8 +13,7 @@ from graphsparse.linalg.components import component_labels, remove_component_mea
 from graphsparse.linalg.conductance import conductances
 from graphsparse.linalg.factor import MAX_BYTES, factorize, plan_factor
 from graphsparse.linalg.matrices import laplacian
-from graphsparse.linalg.products import apply_laplacian, dots, random_vectors
-from graphsparse.rng import START_VECTORS
+from graphsparse.linalg.products import START_VECTORS, apply_laplacian, dots, random_vectors
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _DENSE_LIMIT = 500
