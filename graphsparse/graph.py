@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from graphsparse import device as _device
 from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice, check_count, check_ids, check_weights
-from graphsparse.errors import GraphFormatError
+from graphsparse.device import array_module, is_device_array, kernels
+from graphsparse.errors import BackendError, GraphFormatError
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -27,9 +29,15 @@ _REDUCE: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def _frozen(array: Array) -> Array:
+    if is_device_array(array):
+        return array  # CuPy has no read-only arrays
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return bool(array_module(a).array_equal(a, b))
 
 
 def _index_dtype(num_nodes: int) -> type[np.int32] | type[np.int64]:
@@ -204,21 +212,55 @@ class Graph:
     @property
     def degree(self) -> Array:
         """Arcs in each row, int64 of shape (n,); a self-loop counts once."""
-        return np.diff(self.indptr)
+        degree: Array = self.indptr[1:] - self.indptr[:-1]
+        return degree
 
     @cached_property
     def _inspection(self) -> tuple[int, int, int]:
-        bad, duplicates, loops = native.inspect(self.indptr, self.indices)
+        bad, duplicates, loops = kernels(self.indptr).inspect(self.indptr, self.indices)
         return int(bad), int(duplicates), int(loops)
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where the arrays lie."""
+        return "cuda" if is_device_array(self.indptr) else "cpu"
+
+    def to(self, device: Literal["cpu", "cuda"]) -> Graph:
+        """Return the graph with its arrays on a device: NumPy for ``"cpu"``, CuPy for ``"cuda"``.
+
+        Operators run where the graph lies and give the same edges on either side.
+
+        Raises
+        ------
+        BackendError
+            If CuPy, the driver or the device is missing; the message says what mends it.
+        """
+        check_choice("device", device, ("cpu", "cuda"))
+        if device == self.device:
+            return self
+        cupy = _device.cupy()
+        place = cupy.asarray if device == "cuda" else cupy.asnumpy
+        weights = None if self.weights is None else place(self.weights)
+        moved = Graph._trusted(place(self.indptr), place(self.indices), weights, self.directed)
+        object.__setattr__(moved, "_inspection", self._inspection)
+        return moved
+
+    def _on_host(self, verb: str) -> None:
+        if is_device_array(self.indptr):
+            raise BackendError(f"{verb} runs on the CPU only: graph.to('cpu').{verb}(...)")
 
     def is_symmetric(self) -> bool:
         """Tell whether every arc has its reverse with the same weight.  O(n + num_arcs)."""
+        self._on_host("is_symmetric")
         if self.weights is None:
             return bool(native.is_symmetric(self.indptr, self.indices))
         return bool(native.is_symmetric_weighted(self.indptr, self.indices, self.weights))
 
     def arc_rows(self) -> Array:
         """Return the tail of every arc, shape (num_arcs,)."""
+        if is_device_array(self.indptr):
+            rows: Array = _device.arc_rows(self.indptr, self.num_arcs)
+            return rows.astype(self.indices.dtype)
         return np.repeat(np.arange(self.num_nodes, dtype=self.indices.dtype), self.degree)
 
     def arc_edges(self) -> Array:
@@ -227,6 +269,7 @@ class Graph:
         Edges of an undirected graph are numbered in the order of their pairs ``u <= v``; the
         edges of a directed graph are its arcs.
         """
+        self._on_host("arc_edges")
         if self.directed:
             return np.arange(self.num_arcs, dtype=np.int64)
         ids: Array = native.edge_ids(self.indptr, self.indices)
@@ -259,18 +302,18 @@ class Graph:
         Graph
             Same nodes and directedness; kept weights are unchanged.
         """
-        keep = np.ascontiguousarray(mask)
+        keep = mask if is_device_array(mask) else np.ascontiguousarray(mask)
         if keep.dtype != np.bool_ or keep.shape != (self.num_edges,):
             raise ValueError(
                 f"mask must be bool of shape ({self.num_edges},), got {keep.dtype} {keep.shape}"
             )
         if not self.directed:
-            keep = native.arc_mask(self.indptr, self.indices, keep)
+            keep = kernels(self.indptr).arc_mask(self.indptr, self.indices, keep)
         return self._filter_arcs(keep, self.directed)
 
     def _filter_arcs(self, keep: Array, directed: bool) -> Graph:
         weighted = self.weights is not None
-        indptr, indices, arcs = native.filter(
+        indptr, indices, arcs = kernels(self.indptr).filter(
             self.indptr, self.indices, keep, weighted, requested_threads()
         )
         weights = self.weights[arcs] if self.weights is not None else None
@@ -286,6 +329,7 @@ class Graph:
         """Return the graph with every arc turned round; an undirected graph is its own reverse."""
         if not self.directed:
             return self
+        self._on_host("reverse")
         indptr, indices, arcs = native.reverse(self.indptr, self.indices, self.num_nodes)
         weights = None if self.weights is None else self.weights[arcs]
         return Graph._trusted(indptr, indices, weights, True)
@@ -301,6 +345,7 @@ class Graph:
         check_choice("reduce", reduce, _REDUCE)
         if not self.has_parallel_edges:
             return self
+        self._on_host("coalesce")
         starts = _run_starts(self.arc_rows(), self.indices)
         weights = None if self.weights is None else _REDUCE[reduce](self.weights, starts)
         indptr = np.searchsorted(starts, self.indptr).astype(np.int64)
@@ -322,6 +367,7 @@ class Graph:
         check_choice("reduce", reduce, _REDUCE)
         if not self.directed:
             return self.coalesce(reduce)
+        self._on_host("symmetrize")
         row, col = self.arc_rows(), self.indices
         backwards = row > col
         order = np.lexsort((backwards, np.maximum(row, col), np.minimum(row, col)))
@@ -338,6 +384,7 @@ class Graph:
         """Return the adjacency as a SciPy CSR array; unweighted arcs become 1.0."""
         import scipy.sparse as sp
 
+        self._on_host("to_scipy")
         data = np.ones(self.num_arcs) if self.weights is None else self.weights
         n = self.num_nodes
         return sp.csr_array((data, self.indices, self.indptr), shape=(n, n))
@@ -346,11 +393,11 @@ class Graph:
         if not isinstance(other, Graph):
             return NotImplemented
         return (
-            self.directed == other.directed
-            and np.array_equal(self.indptr, other.indptr)
-            and np.array_equal(self.indices, other.indices)
+            (self.directed, self.device) == (other.directed, other.device)
+            and _equal(self.indptr, other.indptr)
+            and _equal(self.indices, other.indices)
             and (self.weights is None) == (other.weights is None)
-            and (self.weights is None or np.array_equal(self.weights, other.weights))  # type: ignore[arg-type]
+            and (self.weights is None or _equal(self.weights, other.weights))
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from graphsparse.backend import native, requested_threads
+from graphsparse.backend import requested_threads
 from graphsparse.checks import check_seed
+from graphsparse.device import kernels
 
 UInt64 = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -23,13 +24,13 @@ RANDOM_EDGES = 1
 def draw(seed: int, items: UInt64, step: int, domain: int) -> UInt64:
     """Return the first 64 random bits of each item, shape of ``items``."""
     seed, threads = check_seed(seed), requested_threads()
-    bits: UInt64 = native.draw_a(seed, items, step, domain, threads)
+    bits: UInt64 = kernels(items).draw_a(seed, items, step, domain, threads)
     return bits
 
 
 def tie_hash(seed: int, codes: UInt64) -> UInt64:
     """Return the hash that orders edges of equal score, ascending."""
-    hashes: UInt64 = native.tie_hashes(check_seed(seed), codes, requested_threads())
+    hashes: UInt64 = kernels(codes).tie_hashes(check_seed(seed), codes, requested_threads())
     return hashes
 
 

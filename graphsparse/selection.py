@@ -13,6 +13,8 @@ import numpy as np
 
 from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice
+from graphsparse.device import array_module, is_device_array, kernels
+from graphsparse.errors import BackendError
 from graphsparse.graph import Graph, build_csr
 from graphsparse.rng import tie_hash
 
@@ -57,6 +59,11 @@ def candidates(graph: Graph, *, undirected: bool = False, self_loops: bool = Fal
     simple = not graph.has_parallel_edges and (self_loops or graph.num_self_loops == 0)
     if simple and not (undirected and graph.directed):
         return Candidates(graph)
+    if is_device_array(graph.indptr):
+        raise BackendError(
+            "on the GPU sparsifiers take simple graphs: no parallel edges, no self-loops, and "
+            f"undirected where they work on pairs; got {graph!r}; convert it on the CPU first"
+        )
     directed = graph.directed and not undirected
     u, v = graph.edges()
     if not directed:
@@ -86,7 +93,7 @@ def edge_codes(graph: Graph) -> Array:
     if graph.num_self_loops:
         u, v = graph.edges()
         return (u.astype(np.uint64) << np.uint64(32)) | v.astype(np.uint64)
-    codes: Array = native.edge_codes(graph.indptr, graph.indices, not graph.directed)
+    codes: Array = kernels(graph.indptr).edge_codes(graph.indptr, graph.indices, not graph.directed)
     return codes
 
 
@@ -97,13 +104,13 @@ def order_keys(scores: Array) -> Array:
     """
     if scores.dtype == np.uint64:
         return scores
-    values = np.asarray(scores, dtype=np.float64)
-    if values.size and values.min() >= 0:
-        return (
-            np.abs(values).view(np.uint64) if np.signbit(values).any() else values.view(np.uint64)
-        )
-    bits = (values + 0.0).view(np.uint64)
-    return np.where(bits & _TOP_BIT, ~bits, bits | _TOP_BIT)
+    xp = array_module(scores)
+    values = xp.asarray(scores, dtype=np.float64) + 0.0  # -0.0 becomes 0.0
+    bits: Array = values.view(np.uint64)
+    if len(bits) == 0 or not (bits >= _TOP_BIT).any():
+        return bits
+    keys: Array = xp.where(bits >= _TOP_BIT, ~bits, bits | _TOP_BIT)
+    return keys
 
 
 def select(
@@ -132,15 +139,16 @@ def select(
     check_choice("tie_break", tie_break, TIE_BREAKS)
     if connected:
         return _select_connected(graph, keys, count, tie_break, seed)
-    mask: Array = native.select_largest(keys, count, requested_threads())
+    device, xp = kernels(keys), array_module(keys)
+    mask: Array = device.select_largest(keys, count, requested_threads())
     if tie_break == "index" or not 0 < count < len(keys):
         return mask
-    threshold, above, equal = native.kth_largest(keys, count, requested_threads())
+    threshold, above, equal = device.kth_largest(keys, count, requested_threads())
     if above + equal > count:
-        tied = np.flatnonzero(keys == np.uint64(threshold))
+        tied = xp.flatnonzero(keys == np.uint64(threshold))
         ties = tie_hash(seed, edge_codes(graph)[tied])
         mask[tied] = False
-        mask[tied[np.lexsort((tied, ties))[: count - above]]] = True
+        mask[tied[xp.argsort(ties, kind="stable")[: count - above]]] = True
     return mask
 
 
@@ -156,6 +164,8 @@ def _keep_order(graph: Graph, keys: Array, tie_break: str, seed: int) -> Array:
 
 
 def _select_connected(graph: Graph, keys: Array, count: int, tie_break: str, seed: int) -> Array:
+    if is_device_array(keys):
+        raise BackendError("connected=True runs on the CPU only: pass graph.to('cpu')")
     if graph.directed:
         raise ValueError(
             "connected=True needs an undirected graph, got a directed one; symmetrize it first"

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphsparse.convert import array_types, networkx_types, pyg_types, scipy_types, torch_types
 from graphsparse.convert.entries import Array, Entries, simple_graph
+from graphsparse.device import is_device_array
 from graphsparse.errors import BackendError
 from graphsparse.graph import Graph, Hypergraph
 
@@ -62,7 +63,7 @@ class Border:
 
     def check_mask(self, edge_mask: Any) -> Array:
         """Return ``edge_mask`` if it is bool of shape (graph.num_edges,)."""
-        mask = np.ascontiguousarray(edge_mask)
+        mask = edge_mask if is_device_array(edge_mask) else np.ascontiguousarray(edge_mask)
         if mask.dtype != np.bool_ or mask.shape != (self.graph.num_edges,):
             raise ValueError(
                 f"edge_mask must be bool of shape ({self.graph.num_edges},), "

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphsparse.checks import check_choice, check_seed, edge_budget
 from graphsparse.convert import Border, as_border, hetero_borders, is_hetero, restore_hetero
+from graphsparse.device import array_module
 from graphsparse.graph import Graph
 from graphsparse.selection import TIE_BREAKS, Candidates, candidates, select
 
@@ -187,7 +188,7 @@ def _choose(
     budget = edge_budget(keep, num_edges, pool.num_edges)
     clock.lap("convert")
     keys = None
-    mask = np.ones(pool.num_edges, bool)
+    mask = array_module(pool.indptr).ones(pool.num_edges, np.bool_)
     if budget < pool.num_edges:
         keys = method.keys(border.graph, pool)
     clock.lap("score")

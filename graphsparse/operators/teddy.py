@@ -7,9 +7,10 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from graphsparse.backend import native, requested_threads
+from graphsparse.backend import requested_threads
 from graphsparse.checks import check_choice, check_count
 from graphsparse.convert import as_border
+from graphsparse.device import array_module, kernels
 from graphsparse.graph import Graph
 from graphsparse.operators.sparsify import Array, Method, trim
 from graphsparse.rng import tie_hash
@@ -63,7 +64,7 @@ class TeddyMethod(Method):
         """Return the bit patterns of the scores, protected edges in front."""
         keys = order_keys(self.scores(graph, pool))
         if self.protect == "top1":
-            keys = np.where(self._protected(pool, keys), keys | _TOP_BIT, keys)
+            keys |= self._protected(pool, keys).astype(np.uint64) << np.uint64(63)
         return keys
 
     def details(self, pool: Graph, keys: Array, mask: Array) -> dict[str, Any]:
@@ -83,12 +84,12 @@ class TeddyMethod(Method):
             counted = graph.coalesce() if pool.directed else graph.symmetrize()
         t_out, t_in, upper = self._node_scores(counted)
         scores: Array
-        threads = requested_threads()
+        device, threads = kernels(counted.indptr), requested_threads()
         if counted.num_self_loops == 0:
             if counted.directed:
-                scores = native.arc_scores(counted.indptr, counted.indices, t_out, t_in, threads)
+                scores = device.arc_scores(counted.indptr, counted.indices, t_out, t_in, threads)
             else:
-                scores = native.pair_scores(counted.indptr, counted.indices, t_out, upper, threads)
+                scores = device.pair_scores(counted.indptr, counted.indices, t_out, upper, threads)
             return scores
         u, v = counted.edges()
         scores = t_out[u] * t_in[v]
@@ -106,9 +107,9 @@ class TeddyMethod(Method):
         if self.weighted:
             t_out = self._weighted_node_scores(graph, back)
             t_in = self._weighted_node_scores(back, graph) if both else t_out
-            upper = np.zeros(graph.num_nodes + 1, np.int64)
+            upper = array_module(graph.indptr).zeros(graph.num_nodes + 1, np.int64)
             u, v = graph.edges()
-            np.cumsum(np.bincount(u[u != v], minlength=graph.num_nodes), out=upper[1:])
+            upper[1:] = _bincount(u[u != v], graph.num_nodes).cumsum()
             return t_out, t_in, upper
         table, q = _degree_table(self.g, int(max(_max_degree(graph), _max_degree(back))))
         if self.hops != 1 and both:
@@ -118,43 +119,41 @@ class TeddyMethod(Method):
         return t_out, t_in, upper
 
     def _fixed_point_scores(self, graph: Graph, other: Graph, table: Array, q: int) -> Any:
-        threads = requested_threads()
-        c = native.by_degree(other.indptr, table)
+        device, threads = kernels(graph.indptr), requested_threads()
+        c = device.by_degree(other.indptr, table)
         if self.hops == 0:  # the node's own value takes the place of the neighbours' mean
-            degree = np.diff(graph.indptr)
-            t = np.divide(c * 2.0**-q, degree, out=np.zeros(len(c)), where=degree > 0)
-            return t, native.node_scores(graph.indptr, graph.indices, c, 0.0, threads)[1]
+            t = _quotient(c * 2.0**-q, graph.degree)
+            return t, device.node_scores(graph.indptr, graph.indices, c, 0.0, threads)[1]
         for _ in range(self.hops - 1):
-            c = native.neighbour_mean(graph.indptr, graph.indices, c, threads)
-        return native.node_scores(graph.indptr, graph.indices, c, 2.0**-q, threads)
+            c = device.neighbour_mean(graph.indptr, graph.indices, c, threads)
+        return device.node_scores(graph.indptr, graph.indices, c, 2.0**-q, threads)
 
     def _weighted_node_scores(self, graph: Graph, other: Graph) -> Array:
         if graph.weights is None or other.weights is None:
             raise ValueError("weighted=True needs a weighted graph, got one without weights")
         bad = ~(graph.weights > 0)
         if bad.any():
-            at = int(np.argmax(bad))
+            at = int(bad.argmax())
             raise ValueError(
                 f"weighted=True needs weights > 0, got {graph.weights[at]} on the arc "
                 f"({graph.arc_rows()[at]}, {graph.indices[at]})"
             )
         n, rows = graph.num_nodes, graph.arc_rows()
-        degree = np.bincount(rows, weights=graph.weights, minlength=n)
-        heads = np.bincount(other.arc_rows(), weights=other.weights, minlength=n)
-        g = np.zeros(n)
+        degree = _bincount(rows, n, graph.weights)
+        heads = _bincount(other.arc_rows(), n, other.weights)
+        g = array_module(heads).zeros(n)
         used = heads > 0
         g[used] = _WEIGHING[self.g](heads[used])
-        total = np.bincount(rows, weights=graph.weights * g[graph.indices], minlength=n)
-        t: Array = np.divide(total, degree * degree, out=np.zeros(n), where=degree > 0)
-        return t
+        total = _bincount(rows, n, graph.weights * g[graph.indices])
+        return _quotient(total, degree * degree)
 
     def _protected(self, pool: Graph, keys: Array) -> Array:
         """Return the mask of edges that are the best of one of their ends."""
-        ties = np.zeros(0, np.uint64)
+        ties = array_module(keys).zeros(0, np.uint64)
         if self.tie_break == "hash":
             ties = tie_hash(self.seed, edge_codes(pool))
         u, v = (ends.astype(np.int64) for ends in pool.edges())
-        best: Array = native.best_edges(u, v, keys, ties, pool.num_nodes)
+        best: Array = kernels(keys).best_edges(u, v, keys, ties, pool.num_nodes)
         return best
 
 
@@ -287,7 +286,19 @@ def teddy_scores(graph: Any, **options: Any) -> Array:
 
 
 def _max_degree(graph: Graph) -> int:
-    return int(np.diff(graph.indptr).max(initial=0))
+    return int(graph.degree.max()) if graph.num_nodes else 0
+
+
+def _bincount(ids: Array, count: int, weights: Array | None = None) -> Array:
+    counts: Array = array_module(ids).bincount(ids, weights=weights, minlength=count)
+    return counts
+
+
+def _quotient(numerator: Array, denominator: Array) -> Array:
+    """Return ``numerator / denominator``, 0 where the denominator is 0."""
+    xp, empty = array_module(numerator), denominator == 0
+    quotient: Array = xp.where(empty, 0.0, numerator / xp.where(empty, 1, denominator))
+    return quotient
 
 
 def _degree_table(g: Any, max_degree: int) -> tuple[Array, int]:

@@ -11,9 +11,12 @@
 #pragma once
 #include <ucontext.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <type_traits>
 #include <vector>
@@ -35,7 +38,7 @@ enum class State { ready, at_block_barrier, at_warp_barrier, done };
 
 struct Fiber {
   ucontext_t context{};
-  std::vector<char> stack;
+  char* stack = nullptr;
   State state = State::ready;
 };
 
@@ -48,6 +51,14 @@ struct Block {
 };
 
 inline Block* block = nullptr;
+constexpr size_t kStack = 32 << 10;
+
+// Stacks are kept from launch to launch and never cleared.
+inline char* stack_of(size_t thread) {
+  static std::vector<std::unique_ptr<char[]>> stacks;
+  while (stacks.size() <= thread) stacks.emplace_back(new char[kStack]);
+  return stacks[thread].get();
+}
 
 inline void wait_in(State state) {
   Fiber& self = block->fibers[block->current];
@@ -209,7 +220,7 @@ inline void emulate(unsigned grid, unsigned block_size, std::function<void()> bo
   if (block_size == 0 || block_size > 1024) throw std::invalid_argument("block size out of range");
   emulator::Block block;
   block.fibers.resize(block_size);
-  for (auto& fiber : block.fibers) fiber.stack.resize(64 << 10);
+  for (size_t t = 0; t < block_size; ++t) block.fibers[t].stack = emulator::stack_of(t);
   block.body = std::move(body);
   emulator::block = &block;
   gridDim = {grid, 1, 1};
@@ -220,8 +231,8 @@ inline void emulate(unsigned grid, unsigned block_size, std::function<void()> bo
       auto& fiber = block.fibers[t];
       fiber.state = emulator::State::ready;
       getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = fiber.stack.data();
-      fiber.context.uc_stack.ss_size = fiber.stack.size();
+      fiber.context.uc_stack.ss_sp = fiber.stack;
+      fiber.context.uc_stack.ss_size = emulator::kStack;
       fiber.context.uc_link = &block.scheduler;
       makecontext(&fiber.context, emulator::entry, 0);
     }

@@ -1,86 +1,112 @@
-"""CUDA kernels run on the CPU, thread by thread, against the CPU's own results."""
+"""CUDA kernels run on the CPU, thread by thread, against the native kernels."""
 
 from __future__ import annotations
 
-import ctypes
-import shutil
-import subprocess
-from pathlib import Path
+import sys
 
 import numpy as np
 import pytest
 
-from graphsparse import Graph
-from graphsparse.backend import cuda_sources, native
+from graphsparse import Graph, device
+from graphsparse.backend import native
 from graphsparse.operators.teddy import _degree_table
 
-HERE = Path(__file__).parent
+
+@pytest.fixture
+def gpu(monkeypatch):
+    import fake_cupy
+
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
+    device._module.cache_clear()
+    yield fake_cupy
+    device._module.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    compiler = shutil.which("g++") or shutil.which("c++")
-    assert compiler, "the emulated kernels need a C++ compiler, as the package itself does"
-    out = tmp_path_factory.mktemp("emulated") / "trim.so"
-    command = [compiler, "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC"]
-    command += [f"-I{cuda_sources()}", f"-I{HERE}", str(HERE / "trim_emulated.cpp"), "-o", str(out)]
-    subprocess.run(command, check=True)
-    return ctypes.CDLL(str(out))
+def to_device(gpu, *arrays):
+    return tuple(gpu.asarray(array) for array in arrays)
 
 
-def pointer(array: np.ndarray) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
-
-
-@pytest.mark.parametrize(("grid", "block"), [(1, 32), (3, 64), (7, 256)])
-def test_teddy_scores(kernels, grid, block):
+@pytest.fixture(params=[np.int32, np.int64], ids=["int32", "int64"])
+def graph(request):
     rng = np.random.default_rng(821)
     graph = Graph.from_edges(rng.integers(0, 90, (400, 2)), num_nodes=97).coalesce()
     graph = graph.without_self_loops()
+    object.__setattr__(graph, "indices", graph.indices.astype(request.param))
+    return graph
+
+
+def test_kernels_follow_the_array(gpu):
+    assert device.kernels(np.zeros(3)) is native
+    assert device.kernels(gpu.zeros(3)) is device
+
+
+def test_teddy_scores(gpu, graph):
+    csr = graph.indptr, graph.indices
+    on_device = to_device(gpu, *csr)
     table, q = _degree_table("inv_sqrt", int(graph.degree.max()))
     c = native.by_degree(graph.indptr, table)
-    t_want, upper = native.node_scores(graph.indptr, graph.indices, c, 2.0**-q, 1)
-    t, above = np.full(97, np.nan), np.zeros(97, np.int64)
-    kernels.node_scores(
-        ctypes.c_int64(97),
-        pointer(graph.indptr),
-        pointer(graph.indices),
-        pointer(c),
-        ctypes.c_double(2.0**-q),
-        pointer(t),
-        pointer(above),
-        grid,
-        block,
-    )
-    assert np.array_equal(t, t_want)
-    assert np.array_equal(above, np.diff(upper))
-    want = native.pair_scores(graph.indptr, graph.indices, t_want, upper, 1)
-    keys = np.full(len(want), np.nan)
-    kernels.pair_keys(
-        ctypes.c_int64(97),
-        pointer(graph.indptr),
-        pointer(graph.indices),
-        pointer(t),
-        pointer(upper),
-        pointer(keys),
-        grid,
-        block,
-    )
-    assert np.array_equal(keys, want)
+    c_device = device.by_degree(on_device[0], table)
+    assert np.array_equal(c_device.get(), c)
+    t, upper = native.node_scores(*csr, c, 2.0**-q, 1)
+    t_device, upper_device = device.node_scores(*on_device, c_device, 2.0**-q, 1)
+    assert np.array_equal(t_device.get(), t)
+    assert np.array_equal(upper_device.get(), upper)
+    pairs = device.pair_scores(*on_device, t_device, upper_device, 1)
+    assert np.array_equal(pairs.get(), native.pair_scores(*csr, t, upper, 1))
+    arcs = device.arc_scores(*on_device, t_device, t_device, 1)
+    assert np.array_equal(arcs.get(), native.arc_scores(*csr, t, t, 1))
+    mean = device.neighbour_mean(*on_device, c_device, 1)
+    assert np.array_equal(mean.get(), native.neighbour_mean(*csr, c, 1))
 
 
-@pytest.mark.parametrize(("grid", "block"), [(1, 32), (3, 64), (5, 256)])
 @pytest.mark.parametrize("distinct", [1, 3, 10_000])
-def test_selection(kernels, grid, block, distinct):
+def test_selection(gpu, distinct):
     rng = np.random.default_rng(7001)
     values = rng.integers(0, 2**64, distinct, dtype=np.uint64, endpoint=False)
-    for size in (1, 31, 64, 1000):
+    for size in (1, 31, 256, 3000):
         keys = rng.choice(values, size)
-        for k in {1, size // 3, size}:
-            if k == 0:
-                continue
-            mask = np.zeros(size, bool)
-            kernels.select_mask(
-                pointer(keys), ctypes.c_int64(size), ctypes.c_int64(k), pointer(mask), grid, block
-            )
-            assert np.array_equal(mask, native.select_largest(keys, k, 1))
+        (on_device,) = to_device(gpu, keys)
+        for k in {0, 1, size // 3, size}:
+            mask = device.select_largest(on_device, k, 1)
+            assert np.array_equal(mask.get(), native.select_largest(keys, k, 1))
+            if k:
+                assert device.kth_largest(on_device, k, 1) == native.kth_largest(keys, k, 1)
+
+
+def test_codes_draws_and_hashes(gpu, graph):
+    csr = graph.indptr, graph.indices
+    on_device = to_device(gpu, *csr)
+    for upper_only in (True, False):
+        codes = native.edge_codes(*csr, upper_only)
+        codes_device = device.edge_codes(*on_device, upper_only)
+        assert np.array_equal(codes_device.get(), codes)
+    draws = device.draw_a(2**63 + 11, codes_device, 4, 2, 1)
+    assert np.array_equal(draws.get(), native.draw_a(2**63 + 11, codes, 4, 2, 1))
+    hashes = device.tie_hashes(77, codes_device, 1)
+    assert np.array_equal(hashes.get(), native.tie_hashes(77, codes, 1))
+
+
+def test_masks_and_filters(gpu, graph):
+    rng = np.random.default_rng(15_013)
+    csr = graph.indptr, graph.indices
+    on_device = to_device(gpu, *csr)
+    mask = rng.random(graph.num_edges) < 0.4
+    arcs = native.arc_mask(*csr, mask)
+    arcs_device = device.arc_mask(*on_device, *to_device(gpu, mask))
+    assert np.array_equal(arcs_device.get(), arcs)
+    want = native.filter(*csr, arcs, True, 1)
+    got = device.filter(*on_device, arcs_device, True, 1)
+    for a, b in zip(got, want, strict=True):
+        assert np.array_equal(a.get(), b)
+    assert device.filter(*on_device, arcs_device, False, 1)[2] is None
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_best_edges(gpu, graph, hashed):
+    rng = np.random.default_rng(9_041)
+    u, v = (ends.astype(np.int64) for ends in graph.edges())
+    keys = rng.integers(0, 4, len(u)).astype(np.uint64)
+    ties = rng.integers(0, 3, len(u) if hashed else 0).astype(np.uint64)
+    want = native.best_edges(u, v, keys, ties, graph.num_nodes)
+    got = device.best_edges(*to_device(gpu, u, v, keys, ties), graph.num_nodes)
+    assert np.array_equal(got.get(), want)

@@ -1,0 +1,180 @@
+// Choosing edges on the device: random keys, exact radix selection that never asks the host, and
+// masks of arcs.  Same order and same ties as cpu/select.cpp.
+#include "core/csr.hpp"
+#include "core/philox.hpp"
+#include "gpu/launch.cuh"
+
+namespace gs {
+
+constexpr int kDigitBits = 11;
+constexpr int kBins = 1 << kDigitBits;
+
+// Where a selection stands; lives on the device.  Start: {0, 0, k}.
+struct Selection {
+  uint64_t prefix;  // the digits of the k-th largest key that are known
+  uint64_t mask;    // which bits those are
+  int64_t rank;     // its rank among the keys that agree with the prefix, from 1
+};
+
+// Counts the digit at `shift` of the keys that agree with the prefix.  bins (kBins,) start at 0.
+__global__ void digit_histogram_kernel(const uint64_t* keys, int64_t size, const Selection* state,
+                                       int shift, unsigned long long* bins) {
+  __shared__ unsigned local[kBins];
+  for (int b = static_cast<int>(threadIdx.x); b < kBins; b += static_cast<int>(blockDim.x))
+    local[b] = 0;
+  __syncthreads();
+  const uint64_t prefix = state->prefix, mask = state->mask;
+  for (int64_t i = global_thread(); i < size; i += grid_size())
+    if (((keys[i] ^ prefix) & mask) == 0) atomicAdd(&local[(keys[i] >> shift) & (kBins - 1)], 1u);
+  __syncthreads();
+  for (int b = static_cast<int>(threadIdx.x); b < kBins; b += static_cast<int>(blockDim.x))
+    if (local[b]) atomicAdd(&bins[b], static_cast<unsigned long long>(local[b]));
+}
+
+// Fixes the digit at `shift` and clears the bins.  One thread: 2,048 additions.
+__global__ void pick_digit_kernel(unsigned long long* bins, int shift, Selection* state) {
+  if (global_thread() != 0) return;
+  int64_t rank = state->rank;
+  int digit = kBins - 1;
+  for (; digit > 0 && rank > static_cast<int64_t>(bins[digit]); --digit)
+    rank -= static_cast<int64_t>(bins[digit]);
+  state->rank = rank;
+  state->prefix |= static_cast<uint64_t>(digit) << shift;
+  state->mask |= static_cast<uint64_t>(kBins - 1) << shift;
+  for (int b = 0; b < kBins; ++b) bins[b] = 0;
+}
+
+// Keys equal to the k-th largest in each chunk of blockDim.x keys: ties (chunks,).
+__global__ void count_ties_kernel(const uint64_t* keys, int64_t size, const Selection* state,
+                                  int64_t* ties) {
+  __shared__ unsigned found;
+  const int64_t chunks = (size + blockDim.x - 1) / blockDim.x;
+  for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
+    if (threadIdx.x == 0) found = 0;
+    __syncthreads();
+    const int64_t i = chunk * blockDim.x + threadIdx.x;
+    if (i < size && keys[i] == state->prefix) atomicAdd(&found, 1u);
+    __syncthreads();
+    if (threadIdx.x == 0) ties[chunk] = found;
+    __syncthreads();
+  }
+}
+
+// mask (size,): larger keys, and the first `rank` equal ones by position.  before (chunks,): ties
+// in earlier chunks.  Same blockDim.x as count_ties_kernel, a multiple of 32, at most 1,024.
+__global__ void write_mask_kernel(const uint64_t* keys, int64_t size, const Selection* state,
+                                  const int64_t* before, bool* mask) {
+  __shared__ int in_warp[32];
+  const int lane = static_cast<int>(threadIdx.x & 31), warp = static_cast<int>(threadIdx.x / 32);
+  const int64_t chunks = (size + blockDim.x - 1) / blockDim.x;
+  for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
+    const int64_t i = chunk * blockDim.x + threadIdx.x;
+    const bool tied = i < size && keys[i] == state->prefix;
+    const unsigned votes = __ballot_sync(kFullWarp, tied);
+    if (lane == 0) in_warp[warp] = __popc(votes);
+    __syncthreads();
+    int64_t earlier = before[chunk] + __popc(votes & ((1u << lane) - 1));
+    for (int w = 0; w < warp; ++w) earlier += in_warp[w];
+    if (i < size) mask[i] = keys[i] > state->prefix || (tied && earlier < state->rank);
+    __syncthreads();
+  }
+}
+
+// out (size,): the first 64 random bits of each item.
+__global__ void draw_kernel(uint64_t seed, const uint64_t* items, int64_t size, uint32_t step,
+                            uint32_t domain, uint64_t* out) {
+  for (int64_t i = global_thread(); i < size; i += grid_size())
+    out[i] = draw(seed, items[i], step, domain).a;
+}
+
+__global__ void tie_hash_kernel(uint64_t seed, const uint64_t* codes, int64_t size, uint64_t* out) {
+  for (int64_t i = global_thread(); i < size; i += grid_size()) out[i] = tie_hash(seed, codes[i]);
+}
+
+// above (n,): arcs of each row with column > row (`or_equal`: >=).
+template <class Index>
+__global__ void upper_counts_kernel(int64_t n, const int64_t* indptr, const Index* indices,
+                                    bool or_equal, int64_t* above) {
+  const CsrView<Index> g{n, indptr, indices};
+  for (int64_t u = global_thread(); u < n; u += grid_size())
+    above[u] = g.end(u) - g.lower_bound(u, or_equal ? u : u + 1);
+}
+
+// codes: u << 32 | v of the arcs of the upper part, whose prefix counts are `upper` (n + 1,).
+template <class Index>
+__global__ void edge_codes_kernel(int64_t n, const int64_t* indptr, const Index* indices,
+                                  const int64_t* upper, uint64_t* codes) {
+  const CsrView<Index> g{n, indptr, indices};
+  for (int64_t u = global_thread(); u < n; u += grid_size()) {
+    const int64_t count = upper[u + 1] - upper[u];
+    for (int64_t i = 0; i < count; ++i)
+      codes[upper[u] + i] = edge_code(static_cast<uint64_t>(u),
+                                      static_cast<uint64_t>(g.indices[g.end(u) - count + i]));
+  }
+}
+
+// arcs (num_arcs,): each arc takes the mark of its pair u <= v; `upper` counts columns >= row.
+// Parallel arcs are not supported here: the k-th copy would have to find its twin.
+template <class Index>
+__global__ void arc_mask_kernel(int64_t n, const int64_t* indptr, const Index* indices,
+                                const int64_t* upper, const bool* edge_mask, bool* arcs) {
+  const CsrView<Index> g{n, indptr, indices};
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int64_t warps = grid_size() / 32;
+  const auto first_upper = [&](int64_t u) { return g.end(u) - (upper[u + 1] - upper[u]); };
+  for (int64_t u = global_thread() / 32; u < n; u += warps)
+    for (int64_t i = g.begin(u) + lane; i < g.end(u); i += 32) {
+      const int64_t v = static_cast<int64_t>(g.indices[i]);
+      const int64_t low = u < v ? u : v;
+      const int64_t at = u <= v ? i : g.lower_bound(v, u);
+      arcs[i] = edge_mask[upper[low] + at - first_upper(low)];
+    }
+}
+
+// Best edge of each node, one kernel per level of the order; best_* start at 0 / max / max.
+__global__ void best_key_kernel(const int64_t* u, const int64_t* v, const uint64_t* keys, int64_t m,
+                                unsigned long long* best_key) {
+  for (int64_t e = global_thread(); e < m; e += grid_size()) {
+    atomicMax(&best_key[u[e]], static_cast<unsigned long long>(keys[e]));
+    atomicMax(&best_key[v[e]], static_cast<unsigned long long>(keys[e]));
+  }
+}
+
+__global__ void best_tie_kernel(const int64_t* u, const int64_t* v, const uint64_t* keys,
+                                const uint64_t* ties, int64_t m, const unsigned long long* best_key,
+                                unsigned long long* best_tie) {
+  for (int64_t e = global_thread(); e < m; e += grid_size()) {
+    if (keys[e] == best_key[u[e]])
+      atomicMin(&best_tie[u[e]], static_cast<unsigned long long>(ties[e]));
+    if (keys[e] == best_key[v[e]])
+      atomicMin(&best_tie[v[e]], static_cast<unsigned long long>(ties[e]));
+  }
+}
+
+// Lowest number among the edges that are best at a node; `mask` marks it in a last pass.
+__global__ void best_edge_kernel(const int64_t* u, const int64_t* v, const uint64_t* keys,
+                                 const uint64_t* ties, int64_t m,
+                                 const unsigned long long* best_key,
+                                 const unsigned long long* best_tie,
+                                 unsigned long long* best_edge) {
+  for (int64_t e = global_thread(); e < m; e += grid_size()) {
+    const unsigned long long number = static_cast<unsigned long long>(e);
+    if (keys[e] == best_key[u[e]] && ties[e] == best_tie[u[e]]) atomicMin(&best_edge[u[e]], number);
+    if (keys[e] == best_key[v[e]] && ties[e] == best_tie[v[e]]) atomicMin(&best_edge[v[e]], number);
+  }
+}
+
+#ifndef GS_EMULATED_DEVICE
+#define GS_INSTANTIATE(Index)                                                                      \
+  template __global__ void upper_counts_kernel<Index>(int64_t, const int64_t*, const Index*, bool, \
+                                                      int64_t*);                                   \
+  template __global__ void edge_codes_kernel<Index>(int64_t, const int64_t*, const Index*,         \
+                                                    const int64_t*, uint64_t*);                    \
+  template __global__ void arc_mask_kernel<Index>(int64_t, const int64_t*, const Index*,           \
+                                                  const int64_t*, const bool*, bool*);
+GS_INSTANTIATE(int32_t)
+GS_INSTANTIATE(int64_t)
+#undef GS_INSTANTIATE
+#endif
+
+}  // namespace gs
