@@ -1,4 +1,4 @@
-"""Exceptions of the library: one base class, three kinds."""
+"""Exceptions of the library: one base class, four kinds."""
 
 from __future__ import annotations
 
@@ -17,3 +17,7 @@ class BackendError(GraphsparseError, RuntimeError):
 
 class MissingDependencyError(BackendError, ImportError):
     """An optional package is not installed; the message holds the pip line that mends it."""
+
+
+class DownloadError(GraphsparseError, OSError):
+    """A file cannot be had from the network, or is not the one that was asked for."""
