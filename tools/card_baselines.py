@@ -1,4 +1,4 @@
-"""Measure the baselines that the cards of ``datasets/`` quote: ``python tools/card_baselines.py``."""
+"""Measure what the cards of ``datasets/`` quote: ``python tools/card_baselines.py``."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from graphsparse.convert.border import Border, as_border
 from graphsparse.convert.hetero_types import hetero_borders, restore_hetero
 from graphsparse.convert.networkx_types import from_networkx, to_networkx
-from graphsparse.convert.pyg_types import from_pyg, is_hetero, to_pyg
+from graphsparse.convert.pyg_types import from_pyg, is_data, is_hetero, to_pyg
 from graphsparse.convert.scipy_types import from_scipy, to_scipy
 from graphsparse.convert.torch_types import (
     from_edge_index,
@@ -21,6 +21,7 @@ __all__ = [
     "from_scipy",
     "from_torch_sparse",
     "hetero_borders",
+    "is_data",
     "is_hetero",
     "restore_hetero",
     "to_edge_index",

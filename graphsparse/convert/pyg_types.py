@@ -25,14 +25,17 @@ if TYPE_CHECKING:
 _ADJACENCIES = ("adj_t", "adj")
 
 
-def matches(obj: Any) -> bool:
-    """Tell whether ``obj`` is a ``Data``; torch-geometric is not imported for it."""
+def is_data(obj: Any) -> bool:
+    """Tell whether ``obj`` is a PyG ``Data``; torch-geometric is not imported for it."""
     return _is_instance(obj, "Data")
 
 
 def is_hetero(obj: Any) -> bool:
     """Tell whether ``obj`` is a ``HeteroData``."""
     return _is_instance(obj, "HeteroData")
+
+
+matches = is_data
 
 
 def read_entries(obj: Data, num_nodes: int | None) -> Entries:
@@ -160,7 +163,7 @@ def from_pyg(data: Data, *, directed: bool | None = None) -> Graph:
     Graph
         ``data.num_nodes`` nodes, isolated ones included.
     """
-    if not matches(data):
+    if not is_data(data):
         raise TypeError(f"data must be a torch_geometric.data.Data, got {type(data).__name__}")
     return lossless_graph(read_entries(data, None), directed)
 

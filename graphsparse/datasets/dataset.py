@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphsparse.convert import from_pyg, is_hetero, to_pyg
+from graphsparse.convert import from_pyg, is_data, is_hetero, to_pyg
 from graphsparse.datasets.splits import PARTS, Split
 from graphsparse.graph import Graph, Hypergraph
 
@@ -72,7 +72,7 @@ class Dataset:
         if isinstance(self.content, Hypergraph) or is_hetero(self.content):
             kind = type(self.content).__name__
             raise TypeError(f"data set {self.name!r} holds a {kind}, not one graph; see .content")
-        if not hasattr(self.content, "edge_index"):
+        if not is_data(self.content):
             raise TypeError(
                 f"data set {self.name!r} holds {len(self.content)} graphs, not one; see .content"
             )

@@ -249,17 +249,18 @@ def coauthorship(
     rank = np.minimum(_below(seed, slot, 2, n // k), _below(seed, slot, 3, n // k))
     home = _below(seed, slot, 4, 8) > 0
     node = np.where(home, rank * k + topic[edge], _below(seed, slot, 5, n))
-    _, first = np.unique(edge * n + node, return_index=True)  # an author stands once on a paper
-    first = np.sort(first)
-    edge, node, slot = edge[first], node[first], slot[first]
+    _, once = np.unique(edge * n + node, return_index=True)  # an author stands once on a paper
+    once = np.sort(once)
+    edge, node, slot = edge[once], node[once], slot[once]
     shared = np.bincount(edge, minlength=len(papers))[edge] > 1
     edge, node, slot = edge[shared], node[shared], slot[shared]
     seniority = uniform(seed, np.arange(n, dtype=np.uint64), 6, DATASETS)[node]
     order = np.lexsort((seniority + 0.4 * uniform(seed, slot, 7, DATASETS), edge))
+    first = np.ones(len(edge), np.bool_)
+    first[1:] = edge[order][1:] != edge[order][:-1]
     labels = np.ones(len(edge), np.int64)
-    ends = np.flatnonzero(np.diff(edge[order])) + 1
-    labels[order[np.concatenate(([0], ends))[: len(edge)]]] = 0
-    labels[order[np.concatenate((ends, [len(edge)])) - 1][: len(edge)]] = 2
+    labels[order[first]] = 0
+    labels[order[np.concatenate((first[1:], first[:1]))]] = 2  # before the next paper begins
     return Hypergraph(node, edge, n, len(papers)), labels
 
 
