@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graphsparse.backend import num_threads, set_num_threads
 from graphsparse.errors import (
     BackendError,
+    DownloadError,
     GraphFormatError,
     GraphsparseError,
     MissingDependencyError,
@@ -18,6 +19,7 @@ from graphsparse.errors import (
 from graphsparse.graph import Graph, Hypergraph
 
 if TYPE_CHECKING:
+    from graphsparse.datasets import list_datasets, load_dataset
     from graphsparse.io import read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
     from graphsparse.operators.random_edges import random_edges
@@ -36,6 +38,8 @@ _LAZY = {
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
     "laplacian": "graphsparse.linalg",
+    "list_datasets": "graphsparse.datasets",
+    "load_dataset": "graphsparse.datasets",
     "random_edges": "graphsparse.operators.random_edges",
     "read_graph": "graphsparse.io",
     "sparsify": "graphsparse.operators.sparsify",
@@ -46,6 +50,7 @@ _LAZY = {
 
 __all__ = [
     "BackendError",
+    "DownloadError",
     "DynamicSparsifier",
     "EdgeBatch",
     "Graph",
@@ -57,6 +62,8 @@ __all__ = [
     "condition_number",
     "effective_resistance",
     "laplacian",
+    "list_datasets",
+    "load_dataset",
     "num_threads",
     "random_edges",
     "read_graph",
