@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 
 namespace gs {
+void bind_attention(nanobind::module_& m);
 void bind_build(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
@@ -15,5 +16,8 @@ void bind_project(nanobind::module_& m);
 void bind_recovery(nanobind::module_& m);
 void bind_select(nanobind::module_& m);
 void bind_tree(nanobind::module_& m);
+void bind_dropout(nanobind::module_& m);
+void bind_select(nanobind::module_& m);
+void bind_spmm(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);
 }  // namespace gs

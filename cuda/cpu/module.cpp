@@ -10,6 +10,7 @@ NB_MODULE(_native, m) {
   m.doc() = "Compiled kernels of graphsparse.  Arguments are checked by the Python callers.";
   m.def("mark_forked_child", [] { gs::in_forked_child = true; });
   m.def("resolve_threads", &gs::resolve_threads, nanobind::arg("threads"));
+  gs::bind_attention(m);
   gs::bind_build(m);
   gs::bind_dygrass(m);
   gs::bind_format(m);
@@ -22,5 +23,8 @@ NB_MODULE(_native, m) {
   gs::bind_recovery(m);
   gs::bind_select(m);
   gs::bind_tree(m);
+  gs::bind_dropout(m);
+  gs::bind_select(m);
+  gs::bind_spmm(m);
   gs::bind_trim(m);
 }

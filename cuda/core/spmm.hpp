@@ -1,0 +1,17 @@
+// Sparse matrix times dense matrix: one output entry, and one fused attention coefficient.
+#pragma once
+#include "core/hd.hpp"
+
+namespace gs {
+
+// Entry (row, k) of A @ B + self_weight * B; B is (cols, width), row-major.
+template <class T>
+GS_HD T spmm_entry(const int64_t* indptr, const int32_t* indices, const T* values, const T* b,
+                   int64_t width, T self_weight, int64_t row, int64_t k) {
+  T sum = self_weight == T(0) ? T(0) : self_weight * b[row * width + k];
+  for (int64_t e = indptr[row]; e < indptr[row + 1]; ++e)
+    sum += values[e] * b[static_cast<int64_t>(indices[e]) * width + k];
+  return sum;
+}
+
+}  // namespace gs

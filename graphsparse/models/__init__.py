@@ -1,0 +1,27 @@
+"""Graph neural networks on a cached CSR adjacency (needs the extra ``gnn``)."""
+
+from __future__ import annotations
+
+from graphsparse.checks import require
+
+require("torch", "gnn", "graphsparse.models")
+
+from graphsparse.models.adjacency import Adjacency  # noqa: E402
+from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
+from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
+from graphsparse.models.sparse import Pattern, SparseMatrix  # noqa: E402
+
+__all__ = [
+    "Adjacency",
+    "Backbone",
+    "GAT",
+    "GATConv",
+    "GCN",
+    "GCNConv",
+    "GIN",
+    "GINConv",
+    "Pattern",
+    "SAGE",
+    "SAGEConv",
+    "SparseMatrix",
+]

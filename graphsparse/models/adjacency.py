@@ -1,0 +1,127 @@
+"""The adjacency that graph layers share: one CSR pattern, each normalisation made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphsparse.graph import Graph
+from graphsparse.models.sparse import Pattern, SparseMatrix
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Adjacency:
+    """Adjacency of a graph with cached normalisations and transposes.
+
+    Row ``i`` holds the sources of the messages that node ``i`` receives: an arc ``u -> v`` of a
+    directed graph carries a message from ``u`` to ``v``.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weights, if any, enter the ``sum``, ``mean`` and ``gcn`` forms.
+    device : torch.device or str
+        Where the matrices live.
+
+    Examples
+    --------
+    >>> path = Adjacency(Graph.from_edges([(0, 1), (1, 2)], num_nodes=3))
+    >>> path.mean().to_dense()[1].tolist()
+    [0.5, 0.0, 0.5]
+    """
+
+    def __init__(self, graph: Graph, device: torch.device | str = "cpu") -> None:
+        if graph.num_nodes > 2**31 - 1:
+            raise ValueError(f"graph must have fewer than 2^31 nodes, got {graph.num_nodes}")
+        self.graph, self.device = graph, torch.device(device)
+        incoming = graph.reverse()
+        self.pattern = Pattern(
+            incoming.indptr,
+            incoming.indices.astype(np.int32, copy=False),
+            graph.num_nodes,
+            symmetric=not graph.directed,
+        )
+        weights = incoming.weights
+        self._weights = np.ones(self.pattern.nnz) if weights is None else weights.astype(np.float64)
+        self._looped: tuple[Pattern, Array] | None = None
+        self._cache: dict[tuple[str, torch.dtype], SparseMatrix] = {}
+
+    @classmethod
+    def from_edge_index(
+        cls, edge_index: Tensor, num_nodes: int, device: torch.device | str = "cpu"
+    ) -> Adjacency:
+        """Build from a PyG ``edge_index``, int64 of shape (2, arcs), sources in row 0."""
+        source, target = edge_index.cpu().numpy()
+        graph = Graph.from_edges((source, target), num_nodes=num_nodes, directed=True)
+        if graph.is_symmetric():
+            graph = Graph(graph.indptr, graph.indices)
+        return cls(graph, device)
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes."""
+        return self.graph.num_nodes
+
+    def sum(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return the adjacency itself."""
+        return self._cached("sum", dtype, lambda: (self.pattern, self._weights))
+
+    def mean(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return ``D^-1 A``: rows sum to one, or hold nothing."""
+        return self._cached("mean", dtype, self._mean_values)
+
+    def gcn(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return ``D^-1/2 (A + I) D^-1/2`` with the degrees of ``A + I``.
+
+        A node that has a self-loop already keeps its weight instead of 1.
+        """
+        return self._cached("gcn", dtype, self._gcn_values)
+
+    def with_self_loops(self) -> Pattern:
+        """Return the pattern with exactly one self-loop at every node."""
+        return self._with_loops()[0]
+
+    def _cached(
+        self, name: str, dtype: torch.dtype, make: Callable[[], tuple[Pattern, Array]]
+    ) -> SparseMatrix:
+        if (name, dtype) not in self._cache:
+            pattern, values = make()
+            tensor = torch.from_numpy(values).to(dtype).to(self.device)
+            self._cache[name, dtype] = SparseMatrix(pattern, tensor)
+        return self._cache[name, dtype]
+
+    def _mean_values(self) -> tuple[Pattern, Array]:
+        total = _row_sums(self.pattern, self._weights)
+        return self.pattern, self._weights / total[self.pattern.rows()]
+
+    def _gcn_values(self) -> tuple[Pattern, Array]:
+        pattern, weights = self._with_loops()
+        root = 1.0 / np.sqrt(_row_sums(pattern, weights))
+        return pattern, weights * (root[pattern.rows()] * root[pattern.indices])
+
+    def _with_loops(self) -> tuple[Pattern, Array]:
+        if self._looped is None:
+            rows, cols, n = self.pattern.rows(), self.pattern.indices, self.num_nodes
+            loops = rows == cols
+            loop_weight = np.ones(n)
+            loop_weight[rows[loops]] = self._weights[loops]
+            row = np.concatenate([rows[~loops], np.arange(n)])
+            col = np.concatenate([cols[~loops], np.arange(n, dtype=np.int32)])
+            weights = np.concatenate([self._weights[~loops], loop_weight])
+            order = np.lexsort((col, row))
+            indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))])
+            pattern = Pattern(indptr.astype(np.int64), col[order], n, self.pattern.symmetric)
+            self._looped = pattern, weights[order]
+        return self._looped
+
+    def __repr__(self) -> str:
+        return f"Adjacency(num_nodes={self.num_nodes}, num_edges={self.graph.num_edges})"
+
+
+def _row_sums(pattern: Pattern, weights: Array) -> Array:
+    return np.bincount(pattern.rows(), weights, minlength=pattern.shape[0])
