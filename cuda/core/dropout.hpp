@@ -6,7 +6,8 @@ namespace gs {
 
 template <class T, class Bits>
 GS_HD T drop(T x, Bits bits, int32_t threshold, T scale) {
-  return static_cast<int32_t>(bits) < threshold ? x * scale : T(0);
+  // A product, not a choice: compilers vectorise it.
+  return x * (scale * static_cast<T>(static_cast<int32_t>(bits) < threshold));
 }
 
 }  // namespace gs

@@ -7,6 +7,7 @@ prefix once for both.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -57,7 +58,7 @@ class Backbone(nn.Module):
 def _widths(in_dim: int, hidden: int, out_dim: int, layers: int) -> list[tuple[int, int]]:
     check_count("layers", layers, low=1)
     sizes = [in_dim, *[hidden] * (layers - 1), out_dim]
-    return list(zip(sizes[:-1], sizes[1:], strict=True))
+    return list(itertools.pairwise(sizes))
 
 
 class _ReluDropout(Backbone):

@@ -6,13 +6,38 @@ from graphsparse.checks import require
 
 require("torch", "gnn", "graphsparse.training")
 
+from graphsparse.training.callbacks import Checkpoint, EarlyStopping, JsonLog  # noqa: E402
+from graphsparse.training.checkpoint import (  # noqa: E402
+    CheckpointError,
+    load_weights,
+    save_weights,
+)
+from graphsparse.training.data import NodeData  # noqa: E402
+from graphsparse.training.distill import DistillationLoss, supervised_loss  # noqa: E402
 from graphsparse.training.l0 import project_l0, project_l0_  # noqa: E402
+from graphsparse.training.loop import TrainResult, adam, set_seed, train  # noqa: E402
 from graphsparse.training.projection import L0Projection  # noqa: E402
 from graphsparse.training.schedules import Schedule  # noqa: E402
+from graphsparse.training.state import Callback, TrainState  # noqa: E402
 
 __all__ = [
+    "Callback",
+    "Checkpoint",
+    "CheckpointError",
+    "DistillationLoss",
+    "EarlyStopping",
+    "JsonLog",
     "L0Projection",
+    "NodeData",
     "Schedule",
+    "TrainResult",
+    "TrainState",
+    "adam",
+    "load_weights",
     "project_l0",
     "project_l0_",
+    "save_weights",
+    "set_seed",
+    "supervised_loss",
+    "train",
 ]

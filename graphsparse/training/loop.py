@@ -1,0 +1,193 @@
+"""The training loop: one full-batch step per epoch, evaluation after each, best epoch kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from graphsparse.checks import check_choice, check_count
+from graphsparse.models.backbones import Backbone
+from graphsparse.training.checkpoint import load_checkpoint
+from graphsparse.training.data import NodeData
+from graphsparse.training.distill import Loss, supervised_loss
+from graphsparse.training.metrics import Metric, metric_by_name
+from graphsparse.training.state import Best, Callback, Stateful, TrainState
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a run gave.
+
+    Attributes
+    ----------
+    best_epoch : int
+        Epoch of the best validation score, counted from 1.
+    val, test : float
+        Scores after that epoch.
+    logits : Tensor, shape (n, classes)
+        Evaluation-mode logits at that epoch: the teacher of a distillation.
+    weights : dict of str to Tensor
+        The model's ``state_dict`` at that epoch, or empty with ``keep_weights=False``.
+    epochs : int
+        Epochs run, all resumed parts together.
+    history : dict of str to list of float
+        ``loss``, ``val``, ``test`` and ``seconds`` per epoch.
+    """
+
+    best_epoch: int
+    val: float
+    test: float
+    logits: Tensor
+    weights: dict[str, Tensor]
+    epochs: int
+    history: dict[str, list[float]]
+
+
+def adam(model: nn.Module, lr: float = 0.01, weight_decay: float = 5e-4) -> torch.optim.Adam:
+    """Return Adam with coupled weight decay, in its fused form."""
+    return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+
+
+def set_seed(seed: int, *, deterministic: bool = False) -> None:
+    """Seed torch; with ``deterministic`` also forbid operations that are not repeatable."""
+    torch.manual_seed(check_count("seed", seed, high=2**63 - 1))
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def train(
+    model: nn.Module,
+    data: NodeData,
+    *,
+    epochs: int = 200,
+    optimizer: torch.optim.Optimizer | None = None,
+    loss: Loss = supervised_loss,
+    metric: str | Metric = "accuracy",
+    best: str = "first",
+    callbacks: Sequence[Callback] = (),
+    stateful: dict[str, Stateful] | None = None,
+    keep_weights: bool = True,
+    resume: str | Path | None = None,
+) -> TrainResult:
+    """Train a node classifier full-batch and remember its best validation epoch.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Called as ``model(x, adjacency)``; returns logits of shape (n, classes).  A
+        :class:`~graphsparse.models.Backbone` computes what training and evaluation share once.
+    data : NodeData
+        Graph, features, labels, splits.
+    epochs : int
+        Steps in all, the resumed ones included.
+    optimizer : torch.optim.Optimizer, optional
+        Adam with lr 0.01 and weight decay 5e-4 when left out.  A projection that is to act
+        after each step is attached to it.
+    loss : callable
+        ``loss(logits, data)``; see :class:`~graphsparse.training.DistillationLoss`.
+    metric : str or callable
+        ``"accuracy"``, ``"roc_auc"``, ``"macro_f1"`` or ``metric(logits, labels)``.
+    best : {"first", "last"}
+        Which epoch counts among those of equal best validation score.
+    callbacks : sequence of Callback
+        Early stopping, checkpoints, logs.
+    stateful : dict of str to Stateful, optional
+        Objects whose state goes into checkpoints.
+    keep_weights : bool
+        Copy the weights at each new best epoch.
+    resume : str or Path, optional
+        Checkpoint to go on from.
+
+    Returns
+    -------
+    TrainResult
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is NaN or infinite.
+
+    Notes
+    -----
+    Bits depend on torch's seed, not on the number of our threads; a resumed run equals an
+    uninterrupted one bit for bit.
+    """
+    check_count("epochs", epochs, low=1)
+    check_choice("best", best, ("first", "last"))
+    measure = metric_by_name(metric) if isinstance(metric, str) else metric
+    optimizer = adam(model) if optimizer is None else optimizer
+    state = TrainState(model, optimizer, data, stateful=dict(stateful or {}))
+    if resume is not None:
+        load_checkpoint(resume, state)
+    for callback in callbacks:
+        callback.on_start(state)
+    shared = _prefix(model, data)
+    while state.epoch < epochs:
+        start = time.perf_counter()
+        value = _step(state, shared, loss)
+        shared = _prefix(model, data)
+        logits = _evaluate(model, data, shared)
+        _record(state, value, logits, measure, best, keep_weights)
+        state.history["seconds"].append(time.perf_counter() - start)
+        if any([callback.on_epoch(state) for callback in callbacks]):
+            break
+    for callback in callbacks:
+        callback.on_end(state)
+    return _result(state)
+
+
+def _prefix(model: nn.Module, data: NodeData) -> object:
+    """What training and evaluation at the present weights share, with its gradient graph."""
+    return model.prefix(data.x, data.adjacency) if isinstance(model, Backbone) else None
+
+
+def _forward(model: nn.Module, data: NodeData, shared: object) -> Tensor:
+    if isinstance(model, Backbone):
+        return model.suffix(shared, data.adjacency)  # type: ignore[arg-type]
+    return model(data.x, data.adjacency)
+
+
+def _step(state: TrainState, shared: object, loss: Loss) -> float:
+    state.model.train()
+    state.optimizer.zero_grad()
+    value = loss(_forward(state.model, state.data, shared), state.data)
+    number = float(value.detach())
+    if not abs(number) < float("inf"):
+        raise FloatingPointError(f"loss must be finite, got {number} in epoch {state.epoch + 1}")
+    value.backward()
+    state.optimizer.step()
+    return number
+
+
+def _evaluate(model: nn.Module, data: NodeData, shared: object) -> Tensor:
+    model.eval()
+    with torch.no_grad():
+        return _forward(model, data, shared).detach()
+
+
+def _record(
+    state: TrainState, loss: float, logits: Tensor, metric: Metric, best: str, keep_weights: bool
+) -> None:
+    data = state.data
+    val, test = (metric(logits[ids], data.y[ids]) for ids in (data.val, data.test))
+    state.epoch += 1
+    for name, value in (("loss", loss), ("val", val), ("test", test)):
+        state.history[name].append(value)
+    old = state.best
+    if old is None or val > old.val or (best == "last" and val == old.val):
+        weights = state.model.state_dict() if keep_weights else {}
+        copies = {name: tensor.detach().clone() for name, tensor in weights.items()}
+        state.best = Best(state.epoch, val, test, logits, copies)
+
+
+def _result(state: TrainState) -> TrainResult:
+    top = state.best
+    if top is None:
+        raise ValueError("epochs must exceed the epochs of the checkpoint, which has no best epoch")
+    return TrainResult(
+        top.epoch, top.val, top.test, top.logits, top.weights, state.epoch, state.history
+    )
