@@ -1,0 +1,39 @@
+"""What a sparse run costs and keeps: multiply-accumulates, weights, edges."""
+
+from __future__ import annotations
+
+import torch
+
+from graphsparse.graph import Graph
+from graphsparse.models.backbones import Backbone
+
+
+def weights_kept(model: Backbone) -> tuple[int, int]:
+    """Return the weights that are not zero and all weights, over the model's matrices."""
+    matrices = [weight for weight, _ in model.maps()]
+    kept = sum(int(torch.count_nonzero(weight)) for weight in matrices)
+    return kept, sum(weight.numel() for weight in matrices)
+
+
+def count_macs(model: Backbone, graph: Graph) -> int:
+    """Return the multiply-accumulates of one forward pass, transforming before aggregating.
+
+    Parameters
+    ----------
+    model : Backbone
+        Its weights count as far as they are not zero.
+    graph : Graph
+        ``n`` nodes; an undirected edge is two arcs.
+
+    Returns
+    -------
+    int
+        ``sum_l [n * nnz(W_l) + (arcs + n) * width_l]``, the second term for maps whose output
+        is aggregated only.  Features count as dense, as papers count them.
+    """
+    n, arcs = graph.num_nodes, graph.num_arcs
+    total = 0
+    for weight, aggregated in model.maps():
+        total += n * int(torch.count_nonzero(weight))
+        total += (arcs + n) * weight.shape[1] if aggregated else 0
+    return total

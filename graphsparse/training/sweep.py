@@ -1,0 +1,159 @@
+"""Many runs of recipes: one JSON file per run, so that a sweep goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from graphsparse.training.checkpoint import write_atomic
+from graphsparse.training.experiment import Experiment
+from graphsparse.training.recipe import Recipe
+
+Run = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """A named recipe of a sweep."""
+
+    name: str
+    recipe: Recipe
+
+
+def grid(
+    recipe: Recipe, *, edges: Sequence[float] = (), weights: Sequence[float] = ()
+) -> list[Arm]:
+    """Return one arm per pair of edge and weight fractions kept.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What all arms share.
+    edges, weights : sequence of float
+        Values of ``edges.keep`` and ``weights.keep``; the recipe's own when left out.
+    """
+    pairs = itertools.product(edges or [recipe.edges.keep], weights or [recipe.weights.keep])
+    return [
+        Arm(f"edges {e:.4g} weights {w:.4g}", recipe.replace(edges={"keep": e}, weights={"keep": w}))
+        for e, w in pairs
+    ]
+
+
+def sweep(
+    experiment: Experiment,
+    arms: Iterable[Arm],
+    seeds: Iterable[int],
+    folder: str | Path,
+    *,
+    on_run: Callable[[Run], None] | None = None,
+) -> list[Run]:
+    """Run every arm with every seed, skipping runs whose file is there already.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The data set.
+    arms : iterable of Arm
+        What to compare.
+    seeds : iterable of int
+        The outer loop, so that a sweep cut short compares all arms on the same seeds.
+    folder : str or Path
+        Gets one file per run, written in one step; the file holds the resolved recipe too.
+    on_run : callable, optional
+        Called with each run as it is done or found.
+
+    Returns
+    -------
+    list of dict
+        Keys ``arm``, ``seed``, ``recipe``, ``result``.
+    """
+    folder, arms = Path(folder), list(arms)
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = []
+    for seed, arm in itertools.product(seeds, arms):
+        path = folder / f"{run_key(arm.recipe, seed)}.json"
+        if path.exists():
+            run = json.loads(path.read_text())
+        else:
+            result = experiment.run(arm.recipe, seed)
+            run = {"arm": arm.name, "seed": seed, "recipe": arm.recipe.to_dict(), "result": result}
+            write_atomic(path, (json.dumps(run, indent=1) + "\n").encode())
+        run = {**run, "arm": arm.name}
+        runs.append(run)
+        if on_run is not None:
+            on_run(run)
+    return runs
+
+
+def run_key(recipe: Recipe, seed: int) -> str:
+    """Return the file name of a run: what it is in words, and a hash of the resolved recipe."""
+    text = json.dumps(recipe.to_dict(), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{recipe.data.name}-{recipe.model.name}-{seed}-{digest}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """Mean and sample standard deviation of one arm over its seeds.
+
+    Attributes
+    ----------
+    arm : str
+        Name of the arm.
+    runs : int
+        Seeds that were run.
+    mean, std : float
+        Of the test score; ``std`` is NaN for a single run.
+    edges, weights, macs : float
+        Mean kept counts.
+    """
+
+    arm: str
+    runs: int
+    mean: float
+    std: float
+    edges: float
+    weights: float
+    macs: float
+
+
+def summarize(runs: Iterable[Run]) -> list[Summary]:
+    """Return one summary per arm, in the order of first appearance."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(run["arm"], []).append(run["result"])
+    summaries = []
+    for arm, results in groups.items():
+        tests = [r["test"] for r in results]
+        std = statistics.stdev(tests) if len(tests) > 1 else float("nan")
+        kept = [
+            statistics.fmean(r[k] for r in results) for k in ("edges_kept", "weights_kept", "macs")
+        ]
+        summaries.append(Summary(arm, len(tests), statistics.fmean(tests), std, *kept))
+    return summaries
+
+
+def markdown_table(summaries: Iterable[Summary]) -> str:
+    """Return the summaries as a Markdown table, scores in percent."""
+    lines = [
+        "| arm | runs | test % | edges | weights | MACs |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for s in summaries:
+        lines.append(
+            f"| {s.arm} | {s.runs} | {percent(s)} | {s.edges:,.0f} | {s.weights:,.0f} "
+            f"| {s.macs / 1e6:,.1f} M |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def percent(summary: Summary) -> str:
+    """Return ``mean +- std`` in percent."""
+    mean = f"{100 * summary.mean:.1f}"
+    return mean if summary.runs < 2 else f"{mean} ± {100 * summary.std:.1f}"
