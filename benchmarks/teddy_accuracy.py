@@ -64,7 +64,8 @@ def arms(name: str, model: str, hidden: int) -> list[Arm]:
             listed.append(Arm(f"{arm} + weights + distillation|{level}", distilled))
             listed.append(Arm(f"{arm} + weights|{level}", sparse))
         for arm, edges in EDGES_ONLY.items():
-            listed.append(Arm(f"{arm}, edges only|{level}", base.replace(edges={**edges, "keep": edge_keep})))
+            trimmed = base.replace(edges={**edges, "keep": edge_keep})
+            listed.append(Arm(f"{arm}, edges only|{level}", trimmed))
     return listed
 
 

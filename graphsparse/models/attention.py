@@ -122,7 +122,7 @@ class _Attention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, att_src, att_dst, scale, alpha_src, alpha_dst, att = ctx.saved_tensors
         n, heads = len(z), ctx.heads
         turned, entry = ctx.pattern.transpose

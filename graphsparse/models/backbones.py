@@ -52,7 +52,7 @@ class Backbone(nn.Module):
         """Draw every parameter anew from torch's generator."""
         for module in self.children():
             for part in module if isinstance(module, nn.ModuleList) else [module]:
-                part.reset_parameters()  # type: ignore[operator, union-attr]
+                part.reset_parameters()  # type: ignore[operator]
 
 
 def _widths(in_dim: int, hidden: int, out_dim: int, layers: int) -> list[tuple[int, int]]:
@@ -72,14 +72,15 @@ class _ReluDropout(Backbone):
 
     def prefix(self, x: Features, adjacency: Adjacency) -> Features:
         """Return the first layer's output before its ReLU."""
-        return self.convs[0](x, adjacency)  # type: ignore[no-any-return]
+        return self.convs[0](x, adjacency)
 
     def suffix(self, hidden: Features, adjacency: Adjacency) -> Tensor:
         """Return the logits from the first layer's output."""
         assert isinstance(hidden, Tensor)
+        out: Tensor = hidden
         for conv in self.convs[1:]:
-            hidden = conv(dropout(F.relu(hidden), self.p, self.training), adjacency)
-        return hidden
+            out = conv(dropout(F.relu(out), self.p, self.training), adjacency)
+        return out
 
 
 class GCN(_ReluDropout):
@@ -184,6 +185,8 @@ class GAT(Backbone):
 
 class _Map(nn.Module):
     """A linear map without bias, stock initialisation."""
+
+    input_axis = 0
 
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()

@@ -58,7 +58,7 @@ class _Dropout(torch.autograd.Function):
         return _apply(x.detach(), bits, ctx)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return _apply(grad, ctx.saved_tensors[0], ctx), None
 
 

@@ -55,6 +55,8 @@ class GCNConv(nn.Module):
         Width of the input and of the output.
     """
 
+    input_axis = 0  # weights are (in, out)
+
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
         self.weight = _weight(in_dim, out_dim)
@@ -80,6 +82,8 @@ class GINConv(nn.Module):
     in_dim, out_dim : int
         Width of the input and of the output.
     """
+
+    input_axis = 0  # weights are (in, out)
 
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
@@ -108,6 +112,8 @@ class SAGEConv(nn.Module):
     in_dim, out_dim : int
         Width of the input and of the output.
     """
+
+    input_axis = 0  # weights are (in, out)
 
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
@@ -142,6 +148,8 @@ class GATConv(nn.Module):
     attention_dropout : float
         Share of the coefficients dropped in training.
     """
+
+    input_axis = 0  # weights are (in, out)
 
     def __init__(
         self, in_dim: int, out_dim: int, heads: int = 1, attention_dropout: float = 0.0

@@ -228,7 +228,7 @@ class _Product(torch.autograd.Function):
         return matrix._raw(dense.detach(), ctx.weight, False)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (dense,) = ctx.saved_tensors
         grad_dense = grad_weight = None
         if ctx.needs_input_grad[0]:

@@ -82,7 +82,10 @@ class JsonLog(Callback):
 
     def on_epoch(self, state: TrainState) -> bool:
         """Write the epoch's line."""
-        line = {"epoch": state.epoch, **{name: values[-1] for name, values in state.history.items()}}
+        line = {
+            "epoch": state.epoch,
+            **{name: values[-1] for name, values in state.history.items()},
+        }
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         return False

@@ -54,7 +54,9 @@ class NodeData:
         for name in ("train", "val", "test"):
             ids = getattr(self, name)
             if ids.dtype != torch.int64 or ids.dim() != 1:
-                raise TypeError(f"{name} must hold node ids (int64, 1-D), got {ids.dtype} {ids.shape}")
+                raise TypeError(
+                    f"{name} must hold node ids (int64, 1-D), got {ids.dtype} {ids.shape}"
+                )
             if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < n:
                 bad = int(ids.min()) if int(ids.min()) < 0 else int(ids.max())
                 raise ValueError(f"{name} must hold node ids in [0, {n}), got {bad}")
@@ -100,7 +102,9 @@ class NodeData:
 
     def to(self, device: torch.device | str) -> NodeData:
         """Return the task with its tensors on ``device``."""
-        moved = {name: getattr(self, name).to(device) for name in ("x", "y", "train", "val", "test")}
+        moved = {
+            name: getattr(self, name).to(device) for name in ("x", "y", "train", "val", "test")
+        }
         return dataclasses.replace(self, **moved)
 
 

@@ -13,10 +13,11 @@ from graphsparse.operators.sparsify import SparsifyResult, sparsify
 from graphsparse.training.callbacks import EarlyStopping
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import DistillationLoss, Loss, supervised_loss
-from graphsparse.training.l0 import project_l0
 from graphsparse.training.loop import TrainResult, adam, set_seed, train
+from graphsparse.training.projection import L0Projection
 from graphsparse.training.recipe import ModelRecipe, Recipe, WeightsRecipe
 from graphsparse.training.report import count_macs, weights_kept
+from graphsparse.training.state import Stateful
 
 _MODELS: dict[str, Callable[..., Backbone]] = {"gcn": GCN, "gin": GIN, "gat": GAT, "sage": SAGE}
 
@@ -109,13 +110,11 @@ def _fit(data: NodeData, recipe: Recipe, seed: int, loss: Loss) -> tuple[Backbon
     set_seed(seed, deterministic=options.deterministic)
     model = build_model(recipe.model, data.x.shape[1], data.num_classes).to(options.device)
     optimizer = adam(model, options.lr, options.weight_decay)
-    if recipe.weights.keep < 1.0:
-        keep, rules = recipe.weights.keep, recipe.weights.options
-
-        def project(*_: Any) -> None:
-            project_l0(model, keep, **rules)
-
-        optimizer.register_step_post_hook(project)
+    stateful: dict[str, Stateful] = {}
+    if recipe.weights.keep < 1.0 or recipe.weights.options:
+        keep = recipe.weights.keep if recipe.weights.options.get("scope") != "nm" else None
+        projection = L0Projection(model, keep, **recipe.weights.options).attach(optimizer)
+        stateful["projection"] = projection
     result = train(
         model,
         data.to(options.device),
@@ -125,6 +124,7 @@ def _fit(data: NodeData, recipe: Recipe, seed: int, loss: Loss) -> tuple[Backbon
         metric=options.metric,
         best=options.best,
         callbacks=[EarlyStopping(options.patience)] if options.patience else [],
+        stateful=stateful,
         keep_weights=False,
     )
     return model, result

@@ -133,7 +133,8 @@ def train(
         logits = _evaluate(model, data, shared)
         _record(state, value, logits, measure, best, keep_weights)
         state.history["seconds"].append(time.perf_counter() - start)
-        if any([callback.on_epoch(state) for callback in callbacks]):
+        stops = [callback.on_epoch(state) for callback in callbacks]
+        if any(stops):
             break
     for callback in callbacks:
         callback.on_end(state)

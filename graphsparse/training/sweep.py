@@ -39,10 +39,11 @@ def grid(
         Values of ``edges.keep`` and ``weights.keep``; the recipe's own when left out.
     """
     pairs = itertools.product(edges or [recipe.edges.keep], weights or [recipe.weights.keep])
-    return [
-        Arm(f"edges {e:.4g} weights {w:.4g}", recipe.replace(edges={"keep": e}, weights={"keep": w}))
-        for e, w in pairs
-    ]
+    arms = []
+    for e, w in pairs:
+        changed = recipe.replace(edges={"keep": e}, weights={"keep": w})
+        arms.append(Arm(f"edges {e:.4g} weights {w:.4g}", changed))
+    return arms
 
 
 def sweep(
