@@ -5,6 +5,7 @@
 namespace gs {
 void bind_attention(nanobind::module_& m);
 void bind_build(nanobind::module_& m);
+void bind_dropout(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
 void bind_laplacian(nanobind::module_& m);
@@ -15,9 +16,7 @@ void bind_parse_rows(nanobind::module_& m);
 void bind_project(nanobind::module_& m);
 void bind_recovery(nanobind::module_& m);
 void bind_select(nanobind::module_& m);
-void bind_tree(nanobind::module_& m);
-void bind_dropout(nanobind::module_& m);
-void bind_select(nanobind::module_& m);
 void bind_spmm(nanobind::module_& m);
+void bind_tree(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);
 }  // namespace gs

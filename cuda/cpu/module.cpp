@@ -12,6 +12,7 @@ NB_MODULE(_native, m) {
   m.def("resolve_threads", &gs::resolve_threads, nanobind::arg("threads"));
   gs::bind_attention(m);
   gs::bind_build(m);
+  gs::bind_dropout(m);
   gs::bind_dygrass(m);
   gs::bind_format(m);
   gs::bind_laplacian(m);
@@ -22,9 +23,7 @@ NB_MODULE(_native, m) {
   gs::bind_project(m);
   gs::bind_recovery(m);
   gs::bind_select(m);
-  gs::bind_tree(m);
-  gs::bind_dropout(m);
-  gs::bind_select(m);
   gs::bind_spmm(m);
+  gs::bind_tree(m);
   gs::bind_trim(m);
 }

@@ -171,8 +171,8 @@ def test_backbones_fit_one_batch(make: type, layers: int) -> None:
     x, y = torch.randn(30, 24), torch.randint(0, 3, (30,))
     options = {} if make is GIN else {"dropout": 0.0}
     model = make(24, 32, 3, layers=layers, **options)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    for _ in range(120):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(200):
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(x, adjacency), y)
         loss.backward()
