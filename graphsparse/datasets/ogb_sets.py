@@ -40,6 +40,8 @@ def load(entry: Entry, root: Path, family: str, offline: bool) -> Dataset:
             parts = stored.get_edge_split() if links else stored.get_idx_split()
             many = entry.collection == "ogb.graphproppred"
             content = stored if many else stored[0]
+        if entry.collection == "ogb.nodeproppred" and "y" in content and content.y.shape[1] == 1:
+            content.y = content.y.view(-1)  # one label per node, as in every other set
     finally:
         remove_empty(folder / entry.key.replace("-", "_"), root)
     return Dataset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import importlib.util
 import io
 import json
@@ -166,6 +167,42 @@ def test_ogb_link_set(stage: Callable[[str], dict[str, Any]], tmp_path: Path) ->
     u, v = dataset.edge_splits["train"]["edge"].T
     assert len(u) == dataset.graph.num_edges
     assert np.array_equal(np.sort(np.minimum(u, v)), np.sort(dataset.graph.edges()[0]))
+
+
+def write_arxiv(folder: Path) -> None:
+    """Write a set of six nodes in the layout of ogbn-arxiv."""
+    tables = {
+        "raw/edge": "0,1\n1,2\n4,3\n",
+        "raw/num-node-list": "6\n",
+        "raw/num-edge-list": "3\n",
+        "raw/node-feat": "".join(f"{u}.5,-{u}.0\n" for u in range(6)),
+        "raw/node_year": "".join(f"{2010 + u}\n" for u in range(6)),
+        "raw/node-label": "0\n1\n2\n0\n1\n39\n",
+        "split/time/train": "3\n0\n",
+        "split/time/valid": "1\n",
+        "split/time/test": "2\n4\n5\n",
+    }
+    for name, text in tables.items():
+        path = folder / f"{name}.csv.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode()))
+    (folder / "RELEASE_v1.txt").touch()
+
+
+def test_ogb_node_set(tmp_path: Path) -> None:
+    write_arxiv(tmp_path / "ogb" / "ogbn_arxiv")
+    for _ in range(2):
+        dataset = load_dataset("ogbn-arxiv", root=tmp_path, offline=True)
+        assert dataset.graph.directed
+        assert [e.tolist() for e in dataset.graph.edges()] == [[0, 1, 4], [1, 2, 3]]
+        data = dataset.to_pyg()
+        assert data.y.tolist() == [0, 1, 2, 0, 1, 39]
+        assert data.x[5].tolist() == [5.5, -5.0]
+        assert data.node_year.shape == (6, 1)
+        (split,) = dataset.splits
+        assert (split.train.tolist(), split.val.tolist()) == ([0, 3], [1])
+        assert data.test_mask.tolist() == [False, False, True, False, True, True]
+        assert (dataset.num_classes, dataset.metric) == (40, "accuracy")
 
 
 def test_ogb_asks_no_question(
