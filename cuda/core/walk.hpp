@@ -67,14 +67,22 @@ GS_HD int32_t walk_degree(const NodeRecord& row, bool core) {
   return core ? row.core_deg : row.deg;
 }
 
-// The entry a walker at `row` takes: uniform over all but the edge it came by.  The caller has
-// seen that there is one, i.e. degree > (prev >= 0).
-GS_HD const Entry* pick_entry(const Entry* pool, const NodeRecord& row, int32_t degree,
-                              int32_t prev, uint32_t word) {
-  const uint64_t choices = static_cast<uint64_t>(degree - (prev >= 0 ? 1 : 0));
+// The entry a walker takes is uniform over all but the edge it came by: entry k of the first
+// degree - 1, and the last one in place of that edge.
+struct Choice {
+  const Entry* entry;
+  const Entry* last;
+};
+
+// The caller has seen that there is one, i.e. degree > (arrived by an edge).
+GS_HD Choice pick_entry(const Entry* pool, const NodeRecord& row, int32_t degree, bool arrived, uint32_t word) {
+  const uint64_t choices = static_cast<uint64_t>(degree - (arrived ? 1 : 0));
   const Entry* first = pool + row.beg;
-  const Entry* entry = first + ((word * choices) >> 32);
-  return entry->eid == prev ? first + (degree - 1) : entry;
+  return {first + ((word * choices) >> 32), first + (degree - 1)};
+}
+
+GS_HD Entry resolve(const Choice& choice, int32_t prev) {
+  return choice.entry->eid == prev ? *choice.last : *choice.entry;
 }
 
 // May a path of resistance R still be the answer?
@@ -96,9 +104,9 @@ GS_HD bool run_walker(const SlackView& graph, const WalkRule& rule, const WalkQu
   for (int32_t s = 0; s < rule.max_steps; ++s) {
     const NodeRecord row = graph.nodes[walker.cur];
     const int32_t degree = walk_degree(row, rule.core);
-    if (degree <= (walker.prev >= 0 ? 1 : 0)) return false;
+    if (degree <= (s > 0 ? 1 : 0)) return false;
     if ((s & 3) == 0) words = walk_words(rule, query.id, number, s);
-    const Entry entry = *pick_entry(graph.pool, row, degree, walker.prev, words.x[s & 3]);
+    const Entry entry = resolve(pick_entry(graph.pool, row, degree, s > 0, words.x[s & 3]), walker.prev);
     ++steps;
     walker.R += entry.r;
     trace(entry.eid, entry.nbr);

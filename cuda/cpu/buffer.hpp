@@ -1,12 +1,11 @@
-// A growable array of plain structs.  Growth goes through realloc, which moves the pages of a large
-// block instead of copying it: an update then costs the same on a graph of any size.
+// A growable array of plain structs whose growth does not copy large blocks: an update then costs
+// the same on a graph of any size.
 #pragma once
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <type_traits>
 #include <utility>
+
+#include "cpu/pages.hpp"
 
 namespace gs {
 
@@ -23,12 +22,13 @@ class Buffer {
     swap(other);
     return *this;
   }
-  ~Buffer() { std::free(data_); }
+  ~Buffer() { free_block(data_, bytes_); }
 
   void swap(Buffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(capacity_, other.capacity_);
+    std::swap(bytes_, other.bytes_);
   }
 
   int64_t size() const { return size_; }
@@ -43,10 +43,10 @@ class Buffer {
 
   void reserve(int64_t capacity) {
     if (capacity <= capacity_) return;
-    void* moved = std::realloc(data_, static_cast<size_t>(capacity) * sizeof(T));
-    if (!moved) throw std::bad_alloc();
-    data_ = static_cast<T*>(moved);
-    capacity_ = capacity;
+    const size_t want = (static_cast<size_t>(capacity) * sizeof(T) + kLine - 1) / kLine * kLine;
+    data_ = static_cast<T*>(grow_block(data_, bytes_, want));
+    bytes_ = want;
+    capacity_ = static_cast<int64_t>(want / sizeof(T));
   }
   // New elements are not initialised.
   void resize_raw(int64_t size) {
@@ -69,6 +69,7 @@ class Buffer {
   T* data_ = nullptr;
   int64_t size_ = 0;
   int64_t capacity_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace gs

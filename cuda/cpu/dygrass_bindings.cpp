@@ -217,6 +217,8 @@ void bind_dygrass(nb::module_& m) {
            "walker"_a)
       .def("climb", &climb, "nodes"_a)
       .def("path_resistances", &path_resistances, "sparse"_a, "u"_a, "v"_a, "threads"_a)
+      .def("pool_size", [](const Dygrass& d, bool sparse) { return d.rows(sparse).pool_size(); },
+           "sparse"_a)
       .def_prop_ro("num_nodes", &Dygrass::num_nodes)
       .def_prop_ro("num_edges", [](const Dygrass& d) { return d.edges().count(); })
       .def_prop_ro("num_rows", [](const Dygrass& d) { return d.edges().rows(); })

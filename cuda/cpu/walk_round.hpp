@@ -22,6 +22,7 @@ Search run_round(const SlackView& graph, const WalkRule& rule, const WalkQuery& 
   Walker walker[kRound];
   Philox4 words[kRound];
   int32_t lane[kRound];
+  Choice choice[kRound];
   for (int32_t i = 0; i < kRound; ++i) {
     walker[i] = start_walker(rule, query, first + i);
     lane[i] = i;
@@ -33,15 +34,23 @@ Search run_round(const SlackView& graph, const WalkRule& rule, const WalkQuery& 
     if ((s & 3) == 0)
       for (int32_t a = 0; a < active; ++a)
         words[lane[a]] = walk_words(rule, query.id, first + lane[a], s);
-    int32_t kept = 0;
+    int32_t able = 0;
     for (int32_t a = 0; a < active; ++a) {
       const int32_t i = lane[a];
-      Walker& me = walker[i];
-      const NodeRecord row = graph.nodes[me.cur];
+      const NodeRecord row = graph.nodes[walker[i].cur];
       const int32_t degree = walk_degree(row, Core);
-      if (degree <= (me.prev >= 0 ? 1 : 0)) continue;
-      const Entry entry = *pick_entry(graph.pool, row, degree, me.prev, words[i].x[s & 3]);
-      ++out.steps;
+      choice[able] = pick_entry(graph.pool, row, degree, s > 0, words[i].x[s & 3]);
+      __builtin_prefetch(choice[able].entry);
+      lane[able] = i;
+      able += degree > (s > 0 ? 1 : 0);
+    }
+    out.steps += able;
+    int32_t kept = 0;
+    for (int32_t a = 0; a < able; ++a) {
+      const int32_t i = lane[a];
+      Walker& me = walker[i];
+      const Entry entry = resolve(choice[a], me.prev);
+      __builtin_prefetch(&graph.nodes[entry.nbr]);
       me.R += entry.r;
       me.prev = entry.eid;
       me.cur = entry.nbr;
@@ -52,8 +61,7 @@ Search run_round(const SlackView& graph, const WalkRule& rule, const WalkQuery& 
         continue;
       }
       lane[kept] = i;
-      kept +=
-          within(me.R, query.w, rule.limit, bound) & (me.R <= leader) & (entry.nbr != me.target);
+      kept += within(me.R, query.w, rule.limit, bound) & (me.R <= leader) & (entry.nbr != me.target);
     }
     active = kept;
   }
