@@ -6,13 +6,13 @@
 
 namespace gs {
 
-struct Entry {
+struct alignas(16) Entry {
   int32_t nbr;  // the other end
   int32_t eid;  // row of the edge table
   double r;     // 1 / weight
 };
 
-struct NodeRecord {
+struct alignas(16) NodeRecord {
   int64_t beg;       // first entry in the pool
   int32_t deg;       // entries in use
   int32_t core_deg;  // the first core_deg of them belong to the 2-core; 0 at a pendant node

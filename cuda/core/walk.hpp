@@ -9,7 +9,8 @@
 
 namespace gs {
 
-constexpr int32_t kRound = 32;  // walkers that finish together: one warp
+constexpr int32_t kRound = 32;                          // walkers that finish together: one warp
+constexpr double kUnbounded = 0x1.fffffffffffffp+1023;  // no bound on R
 
 enum WalkPhase : uint32_t { kInsertion = 0, kRecheck = 1, kRecovery = 2 };
 
@@ -75,7 +76,8 @@ struct Choice {
 };
 
 // The caller has seen that there is one, i.e. degree > (arrived by an edge).
-GS_HD Choice pick_entry(const Entry* pool, const NodeRecord& row, int32_t degree, bool arrived, uint32_t word) {
+GS_HD Choice pick_entry(const Entry* pool, const NodeRecord& row, int32_t degree, bool arrived,
+                        uint32_t word) {
   const uint64_t choices = static_cast<uint64_t>(degree - (arrived ? 1 : 0));
   const Entry* first = pool + row.beg;
   return {first + ((word * choices) >> 32), first + (degree - 1)};
@@ -106,7 +108,8 @@ GS_HD bool run_walker(const SlackView& graph, const WalkRule& rule, const WalkQu
     const int32_t degree = walk_degree(row, rule.core);
     if (degree <= (s > 0 ? 1 : 0)) return false;
     if ((s & 3) == 0) words = walk_words(rule, query.id, number, s);
-    const Entry entry = resolve(pick_entry(graph.pool, row, degree, s > 0, words.x[s & 3]), walker.prev);
+    const Entry entry =
+        resolve(pick_entry(graph.pool, row, degree, s > 0, words.x[s & 3]), walker.prev);
     ++steps;
     walker.R += entry.r;
     trace(entry.eid, entry.nbr);

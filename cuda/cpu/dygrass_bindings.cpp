@@ -130,7 +130,7 @@ nb::tuple walk(const Dygrass& self, bool sparse, int32_t p, int32_t q, double w,
   std::vector<int32_t> nodes{start_walker(rule, query, number).cur};
   Walker walker;
   int64_t steps = 0;
-  const bool hit = run_walker(self.rows(sparse).view(), rule, query, number, kInf, walker, steps,
+  const bool hit = run_walker(self.rows(sparse).view(), rule, query, number, kUnbounded, walker, steps,
                               [&nodes](int32_t, int32_t x) { nodes.push_back(x); });
   return nb::make_tuple(hit, walker.R, bytes_of(std::move(nodes)));
 }

@@ -98,7 +98,7 @@ bool Dygrass::walk_detour(Found& found, const DeletionRecord& record,
   path.nodes = {start_walker(rule, query, found.walker).cur};
   Walker walker;
   int64_t replayed = 0;
-  path.found = run_walker(g_.view(), rule, query, found.walker, kInf, walker, replayed,
+  path.found = run_walker(g_.view(), rule, query, found.walker, kUnbounded, walker, replayed,
                           [&path](int32_t edge, int32_t node) {
                             path.edges.push_back(edge);
                             path.nodes.push_back(node);

@@ -19,8 +19,9 @@ constexpr size_t kLine = 64;
 inline bool is_mapped(size_t bytes) { return bytes >= kMapped; }
 
 inline void* map_pages(void* old, size_t old_bytes, size_t bytes) {
-  void* block = old ? mremap(old, old_bytes, bytes, MREMAP_MAYMOVE)
-                    : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* block =
+      old ? mremap(old, old_bytes, bytes, MREMAP_MAYMOVE)
+          : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) throw std::bad_alloc();
   madvise(block, bytes, MADV_HUGEPAGE);
   return block;

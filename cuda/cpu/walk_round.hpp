@@ -61,7 +61,8 @@ Search run_round(const SlackView& graph, const WalkRule& rule, const WalkQuery& 
         continue;
       }
       lane[kept] = i;
-      kept += within(me.R, query.w, rule.limit, bound) & (me.R <= leader) & (entry.nbr != me.target);
+      kept +=
+          within(me.R, query.w, rule.limit, bound) & (me.R <= leader) & (entry.nbr != me.target);
     }
     active = kept;
   }
@@ -72,9 +73,9 @@ Search run_round(const SlackView& graph, const WalkRule& rule, const WalkQuery& 
 template <bool Core>
 Search first_hit(const SlackView& graph, const WalkRule& rule, const WalkQuery& query) {
   Search out{no_hit(), 0};
-  if (!within(query.r0, query.w, rule.limit, kInf)) return out;  // R only grows
+  if (!within(query.r0, query.w, rule.limit, kUnbounded)) return out;  // R only grows
   for (int32_t first = 0; first < rule.walkers && out.best.walker < 0; first += kRound) {
-    const Search round = run_round<Core>(graph, rule, query, first, kInf);
+    const Search round = run_round<Core>(graph, rule, query, first, kUnbounded);
     out.best = round.best;
     out.steps += round.steps;
   }
@@ -87,7 +88,7 @@ Search best_hit(const SlackView& graph, const WalkRule& rule, const WalkQuery& q
   Search out{no_hit(), 0};
   for (int32_t first = 0; first < rule.walkers; first += kRound) {
     const Search round =
-        run_round<Core>(graph, rule, query, first, out.best.walker < 0 ? kInf : out.best.R);
+        run_round<Core>(graph, rule, query, first, out.best.walker < 0 ? kUnbounded : out.best.R);
     if (precedes(round.best, out.best)) out.best = round.best;
     out.steps += round.steps;
   }

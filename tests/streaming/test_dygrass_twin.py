@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from typing import Any
@@ -92,7 +93,10 @@ def assert_same_rows(stream: DynamicSparsifier, twin: Twin) -> None:
     weight = {
         (u, v): w
         for u, v, w in zip(
-            state["edge_u"].tolist(), state["edge_v"].tolist(), state["edge_w"].tolist(), strict=True
+            state["edge_u"].tolist(),
+            state["edge_v"].tolist(),
+            state["edge_w"].tolist(),
+            strict=True,
         )
         if u >= 0
     }
@@ -202,7 +206,7 @@ def test_recovery_is_a_shortest_path_among_ties() -> None:
             path = report.path(k).tolist()
             assert (path[0], path[-1]) == row["edge"]
             assert got["R"] == row["R"] == len(path) - 1
-            assert all(pair(*e) in twin.weight for e in zip(path, path[1:], strict=False))
+            assert all(pair(*e) in twin.weight for e in itertools.pairwise(path))
         assert stream._store.check() == ""
 
 
