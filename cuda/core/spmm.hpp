@@ -1,4 +1,4 @@
-// Sparse matrix times dense matrix: one output entry, and one fused attention coefficient.
+// Sparse matrix times dense matrix: one output entry.
 #pragma once
 #include "core/hd.hpp"
 

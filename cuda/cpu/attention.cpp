@@ -40,6 +40,7 @@ struct Backward {
   T* grad_logit;           // (nnz, heads)
   T* grad_src;             // (nodes, heads)
   T* grad_dst;             // (nodes, heads)
+  T* grad_scale;           // (nnz, heads), or null
   T* grad_z;               // (nodes, heads * dim)
 };
 
@@ -89,10 +90,13 @@ GS_INLINE void logit_grad(const Attention<T>& a, const Backward<T>& b, int64_t f
       for (int64_t e = a.indptr[i]; e < a.indptr[i + 1]; ++e) {
         const int64_t at = e * a.heads + h;
         const T factor = a.scale ? a.scale[at] : T(1);
-        b.grad_logit[at] =
-            factor == T(0)
-                ? T(0)
-                : factor * dot(g, a.z + (int64_t{a.indices[e]} * a.heads + h) * a.dim, a.dim);
+        if (factor == T(0) && !b.grad_scale) {
+          b.grad_logit[at] = T(0);
+          continue;
+        }
+        const T d = dot(g, a.z + (int64_t{a.indices[e]} * a.heads + h) * a.dim, a.dim);
+        b.grad_logit[at] = factor * d;
+        if (b.grad_scale) b.grad_scale[at] = a.att[at] * d;
       }
       b.grad_dst[i * a.heads + h] =
           softmax_row_backward(a.indptr, a.indices, a.att, a.alpha_src, a.alpha_dst, a.slope,
@@ -174,7 +178,7 @@ void attention_backward(In<int64_t> indptr, In<int32_t> indices, In<int64_t> t_i
                         In<int32_t> t_indices, In<int64_t> t_entry, int64_t heads, In<T> z,
                         In<T> a_src, In<T> a_dst, In<T> scale, double slope, Out<T> alpha_src,
                         Out<T> alpha_dst, Out<T> att, In<T> grad_out, Out<T> grad_src,
-                        Out<T> grad_dst, Out<T> grad_z, int num_threads) {
+                        Out<T> grad_dst, Out<T> grad_scale, Out<T> grad_z, int num_threads) {
   nb::gil_scoped_release free;
   const int64_t n = static_cast<int64_t>(indptr.shape(0)) - 1;
   const int64_t dim = static_cast<int64_t>(a_src.shape(0)) / heads;
@@ -191,8 +195,11 @@ void attention_backward(In<int64_t> indptr, In<int32_t> indices, In<int64_t> t_i
                        alpha_src.data(),
                        alpha_dst.data(),
                        att.data()};
-  const Backward<T> b{t_indptr.data(),   t_indices.data(), t_entry.data(),  grad_out.data(),
-                      grad_logit.data(), grad_src.data(),  grad_dst.data(), grad_z.data()};
+  const Backward<T> b{t_indptr.data(),   t_indices.data(),
+                      t_entry.data(),    grad_out.data(),
+                      grad_logit.data(), grad_src.data(),
+                      grad_dst.data(),   grad_scale.shape(0) ? grad_scale.data() : nullptr,
+                      grad_z.data()};
   const int threads = threads_for((a.indptr[n] + n) * heads * dim, num_threads);
   const auto cut = balanced_rows(a.indptr, n, threads);
   const auto t_cut = balanced_rows(b.t_indptr, n, threads);
@@ -214,7 +221,8 @@ void bind_type(nb::module_& m) {
         "t_entry"_a.noconvert(), "heads"_a, "z"_a.noconvert(), "a_src"_a.noconvert(),
         "a_dst"_a.noconvert(), "scale"_a.noconvert(), "slope"_a, "alpha_src"_a.noconvert(),
         "alpha_dst"_a.noconvert(), "att"_a.noconvert(), "grad_out"_a.noconvert(),
-        "grad_src"_a.noconvert(), "grad_dst"_a.noconvert(), "grad_z"_a.noconvert(), "threads"_a);
+        "grad_src"_a.noconvert(), "grad_dst"_a.noconvert(), "grad_scale"_a.noconvert(),
+        "grad_z"_a.noconvert(), "threads"_a);
 }
 
 }  // namespace

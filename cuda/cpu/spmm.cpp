@@ -1,4 +1,5 @@
-// A @ B for a CSR matrix A and a dense B, row-parallel, columns in tiles that stay in registers.
+// A @ B for a CSR matrix A and a dense B, row-parallel, columns in tiles that stay in registers,
+// and the gradient of the values of A.
 #include "core/spmm.hpp"
 
 #include "cpu/bindings.hpp"
@@ -93,11 +94,45 @@ void spmm(In<int64_t> indptr, In<int32_t> indices, In<T> values, Dense<T> b, Den
   for (int p = 0; p < threads; ++p) spmm_rows(a, cut[p], cut[p + 1]);
 }
 
+// dot(a[row], b[col]) for every entry (row, col): the gradient of the values of a product.
+template <class T>
+GS_INLINE void dots_body(const int64_t* indptr, const int32_t* indices, const T* a, const T* b,
+                         int64_t width, T* out, int64_t first, int64_t last) {
+  for (int64_t row = first; row < last; ++row)
+    for (int64_t e = indptr[row]; e < indptr[row + 1]; ++e)
+      out[e] = dot(a + row * width, b + int64_t{indices[e]} * width, width);
+}
+
+GS_CLONES void dots_rows(const int64_t* indptr, const int32_t* indices, const float* a,
+                         const float* b, int64_t width, float* out, int64_t p, int64_t q) {
+  dots_body(indptr, indices, a, b, width, out, p, q);
+}
+GS_CLONES void dots_rows(const int64_t* indptr, const int32_t* indices, const double* a,
+                         const double* b, int64_t width, double* out, int64_t p, int64_t q) {
+  dots_body(indptr, indices, a, b, width, out, p, q);
+}
+
+template <class T>
+void entry_dots(In<int64_t> indptr, In<int32_t> indices, Dense<T> a, Dense<T> b, Out<T> out,
+                int num_threads) {
+  nb::gil_scoped_release free;
+  const int64_t n = static_cast<int64_t>(a.shape(0)), width = static_cast<int64_t>(a.shape(1));
+  const int64_t work = indptr.data()[n] * width;
+  const int threads = work < (1 << 18) ? 1 : resolve_threads(num_threads);
+  const auto cut = balanced_rows(indptr.data(), n, threads);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int p = 0; p < threads; ++p)
+    dots_rows(indptr.data(), indices.data(), a.data(), b.data(), width, out.data(), cut[p],
+              cut[p + 1]);
+}
+
 template <class T>
 void bind_type(nb::module_& m) {
   using namespace nb::literals;
   m.def("spmm", &spmm<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(), "values"_a.noconvert(),
         "b"_a.noconvert(), "out"_a.noconvert(), "self_weight"_a, "skip_zero_rows"_a, "threads"_a);
+  m.def("entry_dots", &entry_dots<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
+        "a"_a.noconvert(), "b"_a.noconvert(), "out"_a.noconvert(), "threads"_a);
 }
 
 }  // namespace

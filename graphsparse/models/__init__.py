@@ -6,10 +6,10 @@ from graphsparse.checks import require
 
 require("torch", "gnn", "graphsparse.models")
 
-from graphsparse.models.adjacency import Adjacency  # noqa: E402
+from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E402
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
-from graphsparse.models.sparse import Pattern, SparseMatrix  # noqa: E402
+from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
 __all__ = [
     "Adjacency",
@@ -20,8 +20,10 @@ __all__ = [
     "GCNConv",
     "GIN",
     "GINConv",
+    "MaskedAdjacency",
     "Pattern",
     "SAGE",
     "SAGEConv",
+    "ScaledMatrix",
     "SparseMatrix",
 ]

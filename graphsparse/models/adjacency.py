@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphsparse.graph import Graph
-from graphsparse.models.sparse import Pattern, SparseMatrix
+from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -48,7 +48,7 @@ class Adjacency:
         )
         weights = incoming.weights
         self._weights = np.ones(self.pattern.nnz) if weights is None else weights.astype(np.float64)
-        self._looped: tuple[Pattern, Array] | None = None
+        self._looped: tuple[Pattern, Array, Array] | None = None
         self._cache: dict[tuple[str, torch.dtype], SparseMatrix] = {}
 
     @classmethod
@@ -82,9 +82,23 @@ class Adjacency:
         """
         return self._cached("gcn", dtype, self._gcn_values)
 
+    def entry_edges(self) -> Array:
+        """Return the edge number of every entry of ``pattern``; a self-loop has ``num_edges``."""
+        graph = self.graph
+        edge = graph.arc_edges()
+        if graph.directed:
+            out = Pattern(graph.indptr, graph.indices.astype(np.int32), graph.num_nodes)
+            edge = edge[out.transpose[1]]
+        loops = self.pattern.rows() == self.pattern.indices
+        return np.where(loops, graph.num_edges, edge)
+
     def with_self_loops(self) -> Pattern:
         """Return the pattern with exactly one self-loop at every node."""
         return self._with_loops()[0]
+
+    def edge_factors(self) -> Tensor | None:
+        """Return the factor of every entry of :meth:`with_self_loops`; None stands for ones."""
+        return None
 
     def _cached(
         self, name: str, dtype: torch.dtype, make: Callable[[], tuple[Pattern, Array]]
@@ -100,11 +114,12 @@ class Adjacency:
         return self.pattern, self._weights / total[self.pattern.rows()]
 
     def _gcn_values(self) -> tuple[Pattern, Array]:
-        pattern, weights = self._with_loops()
+        pattern, weights, _ = self._with_loops()
         root = 1.0 / np.sqrt(_row_sums(pattern, weights))
         return pattern, weights * (root[pattern.rows()] * root[pattern.indices])
 
-    def _with_loops(self) -> tuple[Pattern, Array]:
+    def _with_loops(self) -> tuple[Pattern, Array, Array]:
+        """Pattern with a loop everywhere, its weights, the entry of `pattern` or -1 for a loop."""
         if self._looped is None:
             rows, cols, n = self.pattern.rows(), self.pattern.indices, self.num_nodes
             loops = rows == cols
@@ -113,14 +128,61 @@ class Adjacency:
             row = np.concatenate([rows[~loops], np.arange(n)])
             col = np.concatenate([cols[~loops], np.arange(n, dtype=np.int32)])
             weights = np.concatenate([self._weights[~loops], loop_weight])
+            entry = np.concatenate([np.flatnonzero(~loops), np.full(n, -1)])
             order = np.lexsort((col, row))
             indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))])
             pattern = Pattern(indptr.astype(np.int64), col[order], n, self.pattern.symmetric)
-            self._looped = pattern, weights[order]
+            self._looped = pattern, weights[order], entry[order]
         return self._looped
 
     def __repr__(self) -> str:
         return f"Adjacency(num_nodes={self.num_nodes}, num_edges={self.graph.num_edges})"
+
+
+class MaskedAdjacency(Adjacency):
+    """An adjacency whose messages are multiplied by one trainable factor per edge.
+
+    Normalisations are those of the graph without factors.  Self-loops, stored or added, have
+    the factor 1.
+
+    Parameters
+    ----------
+    adjacency : Adjacency
+        The graph; what it has cached is shared.
+    mask : Tensor, shape (num_edges,)
+        Factor of each edge in the order of ``graph.edges()``: both directions of an undirected
+        edge have one.
+    """
+
+    def __init__(self, adjacency: Adjacency, mask: Tensor) -> None:
+        if mask.shape != (adjacency.graph.num_edges,):
+            raise ValueError(
+                f"mask must have shape ({adjacency.graph.num_edges},), got {tuple(mask.shape)}"
+            )
+        self.__dict__.update(adjacency.__dict__)
+        self._plain, self.mask = adjacency, mask
+        edge = adjacency.entry_edges()
+        one = torch.ones(1, dtype=mask.dtype, device=mask.device)
+        self._factors = torch.cat([mask, one])[torch.from_numpy(edge).to(mask.device)]
+
+    def sum(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return the adjacency times the factors."""
+        return ScaledMatrix(self._plain.sum(dtype), self._factors)
+
+    def mean(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return ``D^-1 A`` times the factors."""
+        return ScaledMatrix(self._plain.mean(dtype), self._factors)
+
+    def gcn(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return the normalised adjacency times the factors."""
+        factors = self.edge_factors()
+        return ScaledMatrix(self._plain.gcn(dtype), factors)
+
+    def edge_factors(self) -> Tensor:
+        """Return the factor of every entry of :meth:`with_self_loops`."""
+        entry = torch.from_numpy(self._plain._with_loops()[2]).to(self._factors.device)
+        one = torch.ones(1, dtype=self._factors.dtype, device=self._factors.device)
+        return torch.cat([self._factors, one])[entry]  # -1 is the last one: a loop
 
 
 def _row_sums(pattern: Pattern, weights: Array) -> Array:

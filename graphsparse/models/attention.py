@@ -37,7 +37,7 @@ def graph_attention(
     heads : int
         Number of heads; each has its own softmax.
     edge_scale : Tensor, shape (nnz, heads), optional
-        Factor on each coefficient after the softmax: attention dropout.
+        Factor on each coefficient after the softmax: attention dropout, or a trained mask.
 
     Returns
     -------
@@ -104,7 +104,7 @@ class _Attention(torch.autograd.Function):
         edge_scale: Tensor | None,
     ) -> Tensor:
         z, att_src, att_dst = (t.detach().contiguous() for t in (z, att_src, att_dst))
-        scale = torch.empty(0, dtype=z.dtype) if edge_scale is None else edge_scale.contiguous()
+        scale = z.new_empty(0) if edge_scale is None else edge_scale.detach().contiguous()
         alpha_src, alpha_dst = (torch.empty(len(z) * heads, dtype=z.dtype) for _ in range(2))
         att = torch.empty(pattern.nnz * heads, dtype=z.dtype)
         out = torch.empty_like(z)
@@ -128,6 +128,7 @@ class _Attention(torch.autograd.Function):
         turned, entry = ctx.pattern.transpose
         grad_src, grad_dst = (torch.empty(n, heads, dtype=z.dtype) for _ in range(2))
         grad_z = torch.empty_like(z)
+        grad_scale = torch.empty_like(scale) if ctx.needs_input_grad[5] else scale.new_empty(0)
         native.attention_backward(
             ctx.pattern.indptr,
             ctx.pattern.indices,
@@ -137,13 +138,15 @@ class _Attention(torch.autograd.Function):
             heads,
             *_flat(z, att_src, att_dst, scale),
             NEGATIVE_SLOPE,
-            *_flat(alpha_src, alpha_dst, att, grad.contiguous(), grad_src, grad_dst, grad_z),
+            *_flat(alpha_src, alpha_dst, att, grad.contiguous()),
+            *_flat(grad_src, grad_dst, grad_scale, grad_z),
             requested_threads(),
         )
         per_head = z.view(n, heads, -1)
         grad_att_src = torch.einsum("nh,nhd->hd", grad_src, per_head).reshape(-1)
         grad_att_dst = torch.einsum("nh,nhd->hd", grad_dst, per_head).reshape(-1)
-        return grad_z, grad_att_src, grad_att_dst, None, None, None
+        wanted = grad_scale if ctx.needs_input_grad[5] else None
+        return grad_z, grad_att_src, grad_att_dst, None, None, wanted
 
 
 def _flat(*tensors: Tensor) -> list[Any]:

@@ -177,6 +177,10 @@ class GATConv(nn.Module):
         if self.training and self.attention_dropout > 0.0:
             ones = torch.ones(pattern.nnz, self.heads, dtype=x.dtype, device=x.device)
             scale = dropout(ones, self.attention_dropout, True)
+        factors = adjacency.edge_factors()
+        if factors is not None:
+            wide = factors[:, None].expand(-1, self.heads)
+            scale = wide if scale is None else scale * wide
         z = transform(x, self.weight)
         return graph_attention(
             pattern, z, self.att_src, self.att_dst, heads=self.heads, edge_scale=scale

@@ -216,6 +216,63 @@ class SparseMatrix:
         return f"SparseMatrix(shape={self.shape}, nnz={self.nnz}, dtype={self.dtype})"
 
 
+class ScaledMatrix(SparseMatrix):
+    """Sparse matrix whose entries are multiplied by factors that may be trained.
+
+    Parameters
+    ----------
+    matrix : SparseMatrix
+        The constant part.
+    factors : Tensor, shape (nnz,)
+        One factor per entry; gradients flow to it.
+    """
+
+    def __init__(self, matrix: SparseMatrix, factors: Tensor) -> None:
+        super().__init__(matrix.pattern, matrix.values * factors.detach())
+        self.constant, self.factors = matrix.values, factors
+
+    def matmul(self, dense: Tensor, self_weight: Tensor | None = None) -> Tensor:
+        """Return ``self @ dense``, plus ``self_weight * dense`` if that scalar is given."""
+        result: Tensor = _ScaledProduct.apply(self.factors, dense, self)
+        return result if self_weight is None else result + self_weight * dense
+
+    def _entry_dots(self, left: Tensor, right: Tensor) -> Tensor:
+        """``left[row] . right[col]`` of every entry."""
+        if left.device.type != "cpu":
+            row = torch.from_numpy(self.pattern.rows()).to(left.device)
+            col = torch.from_numpy(self.pattern.indices.astype(np.int64)).to(left.device)
+            return (left[row] * right[col]).sum(1)
+        out = torch.empty(self.nnz, dtype=left.dtype)
+        native.entry_dots(
+            self.pattern.indptr,
+            self.pattern.indices,
+            left.contiguous().numpy(),
+            right.contiguous().numpy(),
+            out.numpy(),
+            requested_threads(),
+        )
+        return out
+
+
+class _ScaledProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, factors: Tensor, dense: Tensor, matrix: ScaledMatrix) -> Tensor:
+        ctx.matrix = matrix
+        ctx.save_for_backward(dense)
+        return matrix._raw(dense.detach(), 0.0, False)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        (dense,) = ctx.saved_tensors
+        matrix: ScaledMatrix = ctx.matrix
+        grad_factors = grad_dense = None
+        if ctx.needs_input_grad[0]:
+            grad_factors = matrix.constant * matrix._entry_dots(grad, dense)
+        if ctx.needs_input_grad[1]:
+            grad_dense = matrix.T._raw(grad, 0.0, True)
+        return grad_factors, grad_dense, None
+
+
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(

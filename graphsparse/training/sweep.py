@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from graphsparse.datasets import load_dataset
 from graphsparse.training.checkpoint import write_atomic
+from graphsparse.training.data import NodeData
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.recipe import Recipe
 
@@ -90,6 +92,38 @@ def sweep(
         if on_run is not None:
             on_run(run)
     return runs
+
+
+def load_data(recipe: Recipe) -> NodeData:
+    """Load the data set of a recipe, with the split that it names."""
+    dataset = load_dataset(recipe.data.name, root=recipe.data.root)
+    pyg = dataset.to_pyg(recipe.data.split)
+    return NodeData.from_pyg(pyg, normalize=recipe.data.normalize)
+
+
+def run_recipe(
+    recipe: Recipe,
+    seeds: Iterable[int],
+    folder: str | Path,
+    *,
+    on_run: Callable[[Run], None] | None = None,
+) -> list[Run]:
+    """Load a recipe's data and run it with every seed: a sweep of one arm.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As :func:`~graphsparse.training.recipe.load_recipe` returns it.
+    seeds, folder, on_run
+        As in :func:`sweep`.
+
+    Returns
+    -------
+    list of dict
+        One run per seed.
+    """
+    arm = Arm(f"{recipe.data.name} {recipe.model.name}", recipe)
+    return sweep(Experiment(load_data(recipe)), [arm], seeds, folder, on_run=on_run)
 
 
 def run_key(recipe: Recipe, seed: int) -> str:
