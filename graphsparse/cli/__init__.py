@@ -1,8 +1,8 @@
 """Command line ``graphsparse``: one file per command, and here what they have in common.
 
 stdout carries data or, with ``--json``, one JSON object; progress and messages go to stderr.
-Exit status: 0 done, 2 wrong usage, 3 bad input data, 4 a package or device is missing, 130
-interrupted.  With ``GRAPHSPARSE_DEBUG=1`` every error shows its traceback.
+Exit status: 0 done, 2 wrong usage, 3 bad input data, 4 a package, a device or a download is
+missing, 130 interrupted.  With ``GRAPHSPARSE_DEBUG=1`` every error shows its traceback.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from graphsparse.cli import convert, doctor, info, sparsify
-from graphsparse.errors import BackendError, GraphFormatError
+from graphsparse.cli import convert, datasets, doctor, info, sparsify, train
+from graphsparse.errors import BackendError, DownloadError, GraphFormatError
 
 USAGE, BAD_DATA, MISSING, INTERRUPTED = 2, 3, 4, 130
 
@@ -31,6 +31,8 @@ app = typer.Typer(
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 app.command("sparsify")(sparsify.command)
+app.command("train")(train.command)
+app.add_typer(datasets.app, name="datasets")
 app.command("doctor")(doctor.command)
 
 
@@ -79,7 +81,7 @@ def _status(error: Exception) -> int | None:
     """Return the exit status of an error that is no bug, else None."""
     if isinstance(error, GraphFormatError):
         return BAD_DATA
-    if isinstance(error, BackendError):
+    if isinstance(error, BackendError | DownloadError):
         return MISSING
     if isinstance(error, ValueError | OSError):
         return USAGE

@@ -22,29 +22,6 @@ from graphsparse.io import read_graph, write_graph
 Call = Callable[..., tuple[int, str, str]]
 
 
-class NoInput:
-    """A standard input that must not be touched."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"standard input was touched: {name}")
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Run a command in this process; returns status, stdout, stderr."""
-    monkeypatch.delenv("GRAPHSPARSE_DEBUG", raising=False)
-    monkeypatch.setattr(sys, "stdin", NoInput())
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return int(left.value.code or 0), out, err
-
-    return run
-
-
 @pytest.fixture
 def karate(tmp_path: Path) -> Path:
     """Zachary's karate club as an edge list."""
@@ -257,7 +234,7 @@ def test_doctor(call: Call) -> None:
 
 def test_version_and_help(call: Call) -> None:
     assert call("--version") == (0, f"graphsparse {graphsparse.__version__}\n", "")
-    for command in ("", "info", "convert", "sparsify", "doctor"):
+    for command in ("", "info", "convert", "sparsify", "train", "datasets", "doctor"):
         status, out, err = call(*command.split(), "--help")
         assert (status, err) == (0, "")
         assert out.startswith(f"Usage: graphsparse {command}".rstrip())

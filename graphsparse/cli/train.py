@@ -1,0 +1,91 @@
+"""``graphsparse train``: run a recipe for some seeds and tell the scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphsparse.cli.console import Steps, print_facts, print_json
+from graphsparse.cli.options import AsJson, Quiet
+from graphsparse.cli.settings import parse_seeds
+
+if TYPE_CHECKING:
+    from graphsparse.training.recipe import Recipe
+
+
+def command(
+    file: Annotated[
+        Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="TOML recipe.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a key of the recipe: edges.keep=0.5."
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds to run: 3, 0-9 or 1,5,7-9.")] = "0",
+    folder: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Gets one JSON file per run.")
+    ] = Path("runs"),
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train what a recipe describes.  Runs whose result is in the folder are not run again."""
+    numbers = parse_seeds(seeds)
+    from graphsparse.training.recipe import load_recipe
+
+    recipe = load_recipe(file, settings or ())
+    steps = Steps(quiet)
+    facts = _run(recipe, file.stem, numbers, folder, steps)
+    if json:
+        print_json({**facts, "seconds": steps.seconds})
+    else:
+        print_facts(_lines(facts))
+
+
+def _run(
+    recipe: Recipe, name: str, seeds: Sequence[int], folder: Path, steps: Steps
+) -> dict[str, Any]:
+    from graphsparse.datasets import load_dataset
+    from graphsparse.training import NodeData
+    from graphsparse.training.experiment import Experiment
+    from graphsparse.training.sweep import Arm, summarize, sweep
+
+    with steps.step("load", f"loading {recipe.data.name}"):
+        dataset = load_dataset(recipe.data.name, root=recipe.data.root)
+        data = NodeData.from_pyg(dataset.to_pyg(recipe.data.split), normalize=recipe.data.normalize)
+    with steps.step("train", f"training {recipe.model.name}", total=len(seeds)) as advance:
+        arms = [Arm(name, recipe)]
+        runs = sweep(Experiment(data), arms, seeds, folder, on_run=lambda _: advance())
+    summary = summarize(runs)[0]
+    return {
+        "recipe": recipe.to_dict(),
+        "folder": str(folder),
+        "runs": [{"seed": run["seed"], **run["result"]} for run in runs],
+        "test_mean": summary.mean,
+        "test_std": None if math.isnan(summary.std) else summary.std,
+    }
+
+
+def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    recipe, runs = facts["recipe"], facts["runs"]
+    spread = "" if facts["test_std"] is None else f" +- {100 * facts['test_std']:.1f}"
+    first = runs[0]
+    lines = [
+        ("data", recipe["data"]["name"]),
+        ("model", recipe["model"]["name"]),
+        ("edges kept", f"{first['edges_kept']:,} of {first['edges_total']:,}"),
+        ("weights kept", f"{first['weights_kept']:,} of {first['weights_total']:,}"),
+    ]
+    for run in runs:
+        score = f"test {100 * run['test']:.1f} % (validation {100 * run['val']:.1f} %)"
+        lines.append((f"seed {run['seed']}", f"{score} at epoch {run['best_epoch']}"))
+    lines += [
+        ("mean", f"test {100 * facts['test_mean']:.1f}{spread} %"),
+        ("results", facts["folder"]),
+    ]
+    return lines
