@@ -2,7 +2,19 @@
 
 from graphsparse.streaming.batch import EdgeBatch
 from graphsparse.streaming.dygrass import DynamicSparsifier
+from graphsparse.streaming.files import read_stream
 from graphsparse.streaming.options import DygrassOptions, paper
 from graphsparse.streaming.report import BatchReport
+from graphsparse.streaming.windows import Events, read_events, sliding_window
 
-__all__ = ["BatchReport", "DygrassOptions", "DynamicSparsifier", "EdgeBatch", "paper"]
+__all__ = [
+    "BatchReport",
+    "DygrassOptions",
+    "DynamicSparsifier",
+    "EdgeBatch",
+    "Events",
+    "paper",
+    "read_events",
+    "read_stream",
+    "sliding_window",
+]

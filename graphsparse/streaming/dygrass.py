@@ -12,6 +12,7 @@ import numpy as np
 from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice, check_count, check_seed
 from graphsparse.graph import Graph
+from graphsparse.linalg import ConditionNumber, condition_number
 from graphsparse.streaming.batch import EdgeBatch
 from graphsparse.streaming.options import (
     DygrassOptions,
@@ -302,6 +303,16 @@ class DynamicSparsifier:
         with self._lock:
             self._check_usable()
             return store_graph(self._store, True, self._weights)
+
+    def kappa(self, **options: Any) -> ConditionNumber:
+        """Return the condition number of the graph and its sparsifier as they are now.
+
+        Parameters
+        ----------
+        **options
+            Passed on to :func:`graphsparse.linalg.condition_number`.
+        """
+        return condition_number(self.graph(), self.sparsifier(), **options)
 
     def state(self) -> dict[str, Any]:
         """Return all that later decisions depend on: NumPy arrays, and one JSON text.

@@ -261,4 +261,5 @@ def test_mixed_batches(case: dict[str, Any]) -> None:
         edges = [[int(t["u"]), int(t["v"]), float(t["w"])] for t in report.tests]
         assert edges == [row["edge"] for row in batch["insertions"]]
         assert triples(stream.sparsifier()) == batch["H_after"]
+        assert stream.kappa().kappa == pytest.approx(batch["kappa_after"], rel=1e-9)
     check_end(stream, {**case, "H_after": case["batches"][-1]["H_after"]})
