@@ -161,6 +161,7 @@ def local_stream(
     *,
     num_batches: int = 10,
     num_hops: int = 10,
+    sparsifier: Graph | None = None,
     seed: int = 0,
 ) -> dict[str, Array]:
     """Return edge updates whose new edges are local: the far end is a random walk away.
@@ -170,12 +171,14 @@ def local_stream(
     graph : Graph
         The graph before the stream; undirected.
     num_inserts, num_deletes : int
-        New pairs come first, then deletions of edges of ``graph`` that leave both of their ends
-        at least one edge.
+        New pairs come first, then deletions of edges of ``sparsifier`` (of ``graph`` without one)
+        that leave both of their ends at least one edge.
     num_batches : int
         Batches of the inserts, and again of the deletes.
     num_hops : int
         Steps of the walk from one end of a new edge to the other.
+    sparsifier : Graph, optional
+        A sub-graph: deletions outside of it cost a dynamic sparsifier nothing.
     seed : int
         Same seed, same stream.
 
@@ -189,7 +192,7 @@ def local_stream(
     n = graph.num_nodes
     starts = np.flatnonzero(graph.degree)
     old_u, old_v = graph.edges()
-    old = set((old_u.astype(np.int64) * n + old_v).tolist())
+    old = old_u.astype(np.int64) * n + old_v  # ascending, as edges are numbered
 
     def propose(items: Array, step: int) -> Pairs:
         base = step * (num_hops + 1)
@@ -200,12 +203,14 @@ def local_stream(
             chosen = _below(seed, items, base + 1 + hop, degree.astype(np.uint64))
             v = graph.indices[graph.indptr[v] + chosen].astype(np.int64)
         codes = np.minimum(u, v) * n + np.maximum(u, v)
-        new = np.fromiter((code not in old for code in codes.tolist()), np.bool_, len(codes))
+        new = old[np.minimum(np.searchsorted(old, codes), len(old) - 1)] != codes
         return u[new], v[new]
 
     free = n * (n - 1) // 2 - graph.num_edges
     u, v = distinct_pairs(propose, check_count("num_inserts", num_inserts), n, possible=free)
-    gone = _deletable(graph, check_count("num_deletes", num_deletes), seed)
+    if sparsifier is not None:
+        old_u, old_v = sparsifier.edges()
+    gone = _deletable(graph, old_u, old_v, check_count("num_deletes", num_deletes), seed)
     batches = check_count("num_batches", num_batches, low=1)
     parts = [np.arange(count) * batches // max(count, 1) for count in (len(u), len(gone))]
     return {
@@ -309,12 +314,11 @@ def _shuffled(count: int, seed: int, step: int) -> Array:
     return np.argsort(draw(seed, np.arange(count, dtype=np.uint64), step, DATASETS), kind="stable")
 
 
-def _deletable(graph: Graph, count: int, seed: int) -> Array:
-    """Return edges to delete in random order, so that each end keeps an edge."""
-    u, v = graph.edges()
+def _deletable(graph: Graph, u: Array, v: Array, count: int, seed: int) -> Array:
+    """Return which of some edges to delete, in random order, so that each end keeps an edge."""
     degree = graph.degree.copy()
     gone: list[int] = []
-    for edge in _shuffled(graph.num_edges, seed, 2**31).tolist():
+    for edge in _shuffled(len(u), seed, 2**31).tolist():
         if len(gone) == count:
             break
         if u[edge] != v[edge] and degree[u[edge]] > 1 and degree[v[edge]] > 1:

@@ -124,6 +124,15 @@ def test_local_stream_is_local() -> None:
     assert (stream["w"] == 1).all()
 
 
+def test_deletions_can_hit_the_sparsifier() -> None:
+    graph = grid(12, 12)
+    part = graph.edge_subgraph(np.arange(graph.num_edges) % 3 > 0)
+    stream = local_stream(graph, 10, 90, sparsifier=part, seed=43)
+    gone = list(zip(stream["u"][10:].tolist(), stream["v"][10:].tolist(), strict=True))
+    assert len(set(gone)) == 90
+    assert set(gone) <= set(zip(*(e.tolist() for e in part.edges()), strict=True))
+
+
 def test_local_stream_refuses_the_impossible() -> None:
     with pytest.raises(ValueError, match="num_deletes must be at most 0 here, got 1"):
         local_stream(Graph.from_edges([(0, 1)]), 0, 1)
