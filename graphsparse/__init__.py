@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from graphsparse.datasets import list_datasets, load_dataset
     from graphsparse.io import read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
+    from graphsparse.operators.grass import grass
     from graphsparse.operators.random_edges import random_edges
+    from graphsparse.operators.resistance_sampling import sample_by_resistance
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
     from graphsparse.operators.teddy import teddy, teddy_scores
     from graphsparse.streaming.batch import EdgeBatch
@@ -37,11 +39,13 @@ _LAZY = {
     "SparsifyResult": "graphsparse.operators.sparsify",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
+    "grass": "graphsparse.operators.grass",
     "laplacian": "graphsparse.linalg",
     "list_datasets": "graphsparse.datasets",
     "load_dataset": "graphsparse.datasets",
     "random_edges": "graphsparse.operators.random_edges",
     "read_graph": "graphsparse.io",
+    "sample_by_resistance": "graphsparse.operators.resistance_sampling",
     "sparsify": "graphsparse.operators.sparsify",
     "teddy": "graphsparse.operators.teddy",
     "teddy_scores": "graphsparse.operators.teddy",
@@ -61,12 +65,14 @@ __all__ = [
     "SparsifyResult",
     "condition_number",
     "effective_resistance",
+    "grass",
     "laplacian",
     "list_datasets",
     "load_dataset",
     "num_threads",
     "random_edges",
     "read_graph",
+    "sample_by_resistance",
     "set_num_threads",
     "sparsify",
     "teddy",

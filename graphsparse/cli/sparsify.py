@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import resource
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from graphsparse.checks import edge_budget
 from graphsparse.cli.console import Steps, print_facts, print_json
 from graphsparse.cli.options import (
     AsJson,
@@ -24,7 +22,8 @@ from graphsparse.cli.options import (
 from graphsparse.cli.reading import check_output, read
 from graphsparse.cli.settings import parse_settings
 from graphsparse.graph import Graph
-from graphsparse.operators.sparsify import METHODS, Method, SparsifyResult, make_method, trim
+from graphsparse.operators.method import Sparsifier
+from graphsparse.operators.sparsify import METHODS, SparsifyResult, make_method, trim
 
 
 def command(
@@ -61,10 +60,10 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Drop edges of a graph by a method and to an exact budget."""
-    edge_budget(keep, num_edges, sys.maxsize)  # both, neither or out of range: before the work
     check_output(output, output_format)
     named = {"seed": seed, "connected": connected, "protect": protect, "tie_break": tie_break}
     chosen = _method(method, named, settings or ())
+    chosen.check_budget(keep, num_edges)  # both, neither or out of range: before the work
     from graphsparse.io import write_graph
 
     steps = Steps(quiet)
@@ -89,7 +88,7 @@ def command(
         print_facts(_lines(facts))
 
 
-def _method(name: str, named: dict[str, Any], settings: Sequence[str]) -> Method:
+def _method(name: str, named: dict[str, Any], settings: Sequence[str]) -> Sparsifier:
     """Return the method; its name and options are checked before any file is read."""
     options = {key: value for key, value in named.items() if value is not None}
     try:

@@ -135,6 +135,17 @@ def structure_keys(store: Any) -> list[str]:
     return [key for key in present if key == "edge_index" or key not in dense]
 
 
+def weight_key(store: Any) -> str | None:
+    """Return which attribute holds one weight per edge: ``edge_weight``, a float ``edge_attr``."""
+    for key in ("edge_weight", "edge_attr"):
+        value: Any = store.get(key)
+        if not torch_types.matches(value) or value.ndim != 1:
+            continue
+        if key == "edge_weight" or value.is_floating_point():
+            return key
+    return None
+
+
 def edge_level_keys(store: Any) -> list[str]:
     """Return the attributes that have one row per edge, as PyG sees it.
 
@@ -229,15 +240,12 @@ def _kept_adjacencies(store: Any, keep: Array) -> dict[str, Any]:
 
 
 def _edge_weights(store: Any, count: int) -> Array | None:
-    for key in ("edge_weight", "edge_attr"):
-        value: Any = store.get(key)
-        if not torch_types.matches(value) or value.ndim != 1:
-            continue
-        if key == "edge_weight" or value.is_floating_point():
-            if len(value) != count:
-                raise GraphFormatError(f"{key} must have {count} entries, got {len(value)}")
-            return torch_types.to_numpy(key, value)
-    return None
+    key = weight_key(store)
+    if key is None:
+        return None
+    if len(store[key]) != count:
+        raise GraphFormatError(f"{key} must have {count} entries, got {len(store[key])}")
+    return torch_types.to_numpy(key, store[key])
 
 
 def _own_edges(key: str) -> bool:

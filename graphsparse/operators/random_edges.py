@@ -6,7 +6,8 @@ import dataclasses
 from typing import ClassVar, TypeVar
 
 from graphsparse.graph import Graph
-from graphsparse.operators.sparsify import Array, Method, trim
+from graphsparse.operators.method import Array, Method
+from graphsparse.operators.sparsify import trim
 from graphsparse.rng import RANDOM_EDGES, draw
 from graphsparse.selection import edge_codes
 

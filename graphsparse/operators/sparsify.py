@@ -6,49 +6,24 @@ import dataclasses
 import importlib
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from graphsparse.checks import check_choice, check_seed, edge_budget
+from graphsparse.checks import check_choice
 from graphsparse.convert import Border, as_border, hetero_borders, is_hetero, restore_hetero
+from graphsparse.convert.scaling import scale_weights
 from graphsparse.device import array_module
-from graphsparse.graph import Graph
-from graphsparse.selection import TIE_BREAKS, Candidates, candidates, select
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from graphsparse.operators.method import Array, Choice, Sparsifier
+from graphsparse.selection import Candidates
 
 # Name on the command line and in `sparsify` -> (module, class) of its options.
 METHODS = {
+    "er": ("graphsparse.operators.resistance_sampling", "ResistanceMethod"),
+    "grass": ("graphsparse.operators.grass", "GrassMethod"),
     "random": ("graphsparse.operators.random_edges", "RandomEdgesMethod"),
     "teddy": ("graphsparse.operators.teddy", "TeddyMethod"),
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Method:
-    """Options that every sparsifier has; subclasses add their own and the keys."""
-
-    name: ClassVar[str]
-    tie_break: str
-    connected: bool
-    seed: int
-
-    def __post_init__(self) -> None:
-        check_choice("tie_break", self.tie_break, TIE_BREAKS)
-        check_seed(self.seed)
-
-    def candidates(self, graph: Graph) -> Candidates:
-        """Return the edges that may be removed."""
-        return candidates(graph)
-
-    def keys(self, graph: Graph, pool: Graph) -> Array:
-        """Return one uint64 key per edge of ``pool``; larger is kept first."""
-        raise NotImplementedError
-
-    def details(self, pool: Graph, keys: Array, mask: Array) -> dict[str, Any]:
-        """Return what else there is to tell about a finished selection."""
-        return {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +114,7 @@ def sparsify(
     return trim(graph, keep, num_edges, make_method(method, options), directed=directed)
 
 
-def make_method(name: str, options: Mapping[str, Any]) -> Method:
+def make_method(name: str, options: Mapping[str, Any]) -> Sparsifier:
     """Return the options of a method, checked.
 
     Parameters
@@ -156,7 +131,7 @@ def make_method(name: str, options: Mapping[str, Any]) -> Method:
     for option in options:
         if option not in known:
             raise TypeError(f"method {name!r} has no option {option!r}; it has {', '.join(known)}")
-    method: Method = cls(**options)
+    method: Sparsifier = cls(**options)
     return method
 
 
@@ -164,45 +139,39 @@ def trim(
     graph: Any,
     keep: float | None,
     num_edges: int | None,
-    method: Method,
+    method: Sparsifier,
     *,
     directed: bool | None = None,
 ) -> SparsifyResult:
     """Score, select, rebuild: the road of every sparsifier.  Parameters as in :func:`sparsify`."""
+    method.check_input(graph)
     if is_hetero(graph):
         return _trim_hetero(graph, keep, num_edges, method, directed)
     clock = _Clock()
     border = as_border(graph, directed=directed)
-    mask, result = _choose(border, keep, num_edges, method, clock)
-    kept = border.restore(mask)
+    choice, result = _choose(border, keep, num_edges, method, clock)
+    kept = border.restore(choice.mask)
+    if choice.factors is not None:
+        kept = scale_weights(kept, choice.factors[choice.mask])
     clock.lap("build")
     return dataclasses.replace(result, graph=kept)
 
 
 def _choose(
-    border: Border, keep: float | None, num_edges: int | None, method: Method, clock: _Clock
-) -> tuple[Array, SparsifyResult]:
-    """Return the mask over the border's edges, and a result that still lacks its graph."""
+    border: Border, keep: float | None, num_edges: int | None, method: Sparsifier, clock: _Clock
+) -> tuple[Choice, SparsifyResult]:
+    """Return the choice among the border's edges, and a result that still lacks its graph."""
     chosen = method.candidates(border.graph)
     pool = chosen.graph
-    budget = edge_budget(keep, num_edges, pool.num_edges)
+    budget = method.budget(pool, keep, num_edges)
     clock.lap("convert")
-    keys = None
-    mask = array_module(pool.indptr).ones(pool.num_edges, np.bool_)
+    clock.seconds.setdefault("score", 0.0)
+    choice = Choice(array_module(pool.indptr).ones(pool.num_edges, np.bool_))
     if budget < pool.num_edges:
-        keys = method.keys(border.graph, pool)
-    clock.lap("score")
-    if keys is not None:
-        mask = select(
-            pool,
-            keys,
-            budget,
-            tie_break=method.tie_break,
-            seed=method.seed,
-            connected=method.connected,
-        )
+        choice = method.choose(border.graph, pool, budget, clock.lap)
     clock.lap("select")
-    return chosen.expand(mask), SparsifyResult(
+    whole = Choice(chosen.expand(choice.mask), {}, _expand(chosen, choice.factors))
+    return whole, SparsifyResult(
         graph=None,
         method=method.name,
         parameters=dataclasses.asdict(method),
@@ -212,12 +181,19 @@ def _choose(
         num_self_loops=border.graph.num_self_loops,
         directed=border.graph.directed,
         seconds=clock.seconds,
-        details={} if keys is None else method.details(pool, keys, mask),
+        details=choice.details,
     )
 
 
+def _expand(chosen: Candidates, factors: Array | None) -> Array | None:
+    """Return the factors over the edges of the border; self-loops keep their weight."""
+    if factors is None or chosen.candidate_of_edge is None:
+        return factors
+    return np.append(factors, 1.0)[chosen.candidate_of_edge]
+
+
 def _trim_hetero(
-    data: Any, keep: float | None, num_edges: int | None, method: Method, directed: bool | None
+    data: Any, keep: float | None, num_edges: int | None, method: Sparsifier, directed: bool | None
 ) -> SparsifyResult:
     """Each edge type by itself; the result adds up, its details hold the parts."""
     if num_edges is not None:
@@ -228,7 +204,8 @@ def _trim_hetero(
     borders = hetero_borders(data, directed=directed)
     masks, parts = {}, {}
     for kind, border in borders.items():
-        masks[kind], parts[kind] = _choose(border, keep, None, method, clock)
+        choice, parts[kind] = _choose(border, keep, None, method, clock)
+        masks[kind] = choice.mask
     whole = restore_hetero(data, borders, masks)
     clock.lap("build")
     return SparsifyResult(

@@ -12,7 +12,8 @@ from graphsparse.checks import check_choice, check_count
 from graphsparse.convert import as_border
 from graphsparse.device import array_module, kernels
 from graphsparse.graph import Graph
-from graphsparse.operators.sparsify import Array, Method, trim
+from graphsparse.operators.method import Array, Method
+from graphsparse.operators.sparsify import trim
 from graphsparse.rng import tie_hash
 from graphsparse.selection import Candidates, candidates, edge_codes, order_keys
 
