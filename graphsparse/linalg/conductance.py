@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from graphsparse.errors import BackendError
 from graphsparse.graph import Graph, build_csr
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -29,6 +30,8 @@ def conductances(graph: Graph, name: str = "graph") -> Graph:
     ------
     ValueError
         If the graph is directed or a weight lies outside the range; the message names the edge.
+    BackendError
+        If the arrays lie on the GPU.
     """
     check_undirected(graph, name)
     weights = graph.edge_weights()
@@ -45,7 +48,9 @@ def conductances(graph: Graph, name: str = "graph") -> Graph:
 
 
 def check_undirected(graph: Graph, name: str) -> None:
-    """Refuse a directed graph."""
+    """Refuse a directed graph, and one whose arrays lie on the GPU."""
+    if graph.device != "cpu":
+        raise BackendError(f"{name} lies on the GPU, spectral functions run on the CPU: to('cpu')")
     if graph.directed:
         raise ValueError(f"{name} must be undirected, got a directed graph; use graph.symmetrize()")
 
