@@ -40,27 +40,19 @@ def command(
 
     recipe = load_recipe(file, settings or ())
     steps = Steps(quiet)
-    facts = _run(recipe, file.stem, numbers, folder, steps)
+    facts = _run(recipe, numbers, folder, steps)
     if json:
         print_json({**facts, "seconds": steps.seconds})
     else:
         print_facts(_lines(facts))
 
 
-def _run(
-    recipe: Recipe, name: str, seeds: Sequence[int], folder: Path, steps: Steps
-) -> dict[str, Any]:
-    from graphsparse.datasets import load_dataset
-    from graphsparse.training import NodeData
-    from graphsparse.training.experiment import Experiment
-    from graphsparse.training.sweep import Arm, summarize, sweep
+def _run(recipe: Recipe, seeds: Sequence[int], folder: Path, steps: Steps) -> dict[str, Any]:
+    from graphsparse.training.sweep import run_recipe, summarize
 
-    with steps.step("load", f"loading {recipe.data.name}"):
-        dataset = load_dataset(recipe.data.name, root=recipe.data.root)
-        data = NodeData.from_pyg(dataset.to_pyg(recipe.data.split), normalize=recipe.data.normalize)
-    with steps.step("train", f"training {recipe.model.name}", total=len(seeds)) as advance:
-        arms = [Arm(name, recipe)]
-        runs = sweep(Experiment(data), arms, seeds, folder, on_run=lambda _: advance())
+    text = f"training {recipe.model.name} on {recipe.data.name}"
+    with steps.step("train", text, total=len(seeds)) as advance:
+        runs = run_recipe(recipe, seeds, folder, on_run=lambda _: advance())
     summary = summarize(runs)[0]
     return {
         "recipe": recipe.to_dict(),
