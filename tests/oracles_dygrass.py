@@ -66,7 +66,7 @@ class Twin:
 
     def peeled(self) -> set[Pair]:
         """Return the edges of the 2-core of H."""
-        left = {x: {e for e in self.h[x]} for x in range(self.n)}
+        left = {x: set(self.h[x]) for x in range(self.n)}
         todo = [x for x in left if len(left[x]) == 1]
         while todo:
             x = todo.pop()
@@ -153,7 +153,13 @@ class Twin:
     # -- walks --------------------------------------------------------------------------------
 
     def walk(
-        self, rows: list[list[Pair]], start: int, goal: int, w: float, r0: float, how: dict[str, Any]
+        self,
+        rows: list[list[Pair]],
+        start: int,
+        goal: int,
+        w: float,
+        r0: float,
+        how: dict[str, Any],
     ) -> tuple[float, list[Pair]] | None:
         """Run one walker; return (R, edges) if it arrives."""
         seed, ident = self.rules.seed, how["id"]
@@ -180,7 +186,13 @@ class Twin:
         return None
 
     def round(
-        self, rows: list[list[Pair]], ends: Pair, w: float, r0: float, first: int, how: dict[str, Any]
+        self,
+        rows: list[list[Pair]],
+        ends: Pair,
+        w: float,
+        r0: float,
+        first: int,
+        how: dict[str, Any],
     ) -> tuple[float, int, list[Pair]] | None:
         found = []
         for walker in range(first, first + 32):
@@ -221,7 +233,13 @@ class Twin:
                 tops.append(x)
             ends, r0 = (tops[0], tops[1]), offs[0] + offs[1]
         out["how"] = "walk"
-        how = {"id": ident, "phase": phase, "steps": self.rules.max_steps, "K": K, "bound": math.inf}
+        how = {
+            "id": ident,
+            "phase": phase,
+            "steps": self.rules.max_steps,
+            "K": K,
+            "bound": math.inf,
+        }
         for first in range(0, self.rules.walkers, 32):
             best = self.round(self.h, ends, w, r0, first, how)
             if best:
@@ -354,7 +372,9 @@ class Twin:
         )
         self.next_id += len(ops)
         out: dict[str, Any] = {}
-        out["deletions"], out["repaired"] = self.delete_all([(e, k) for k, e, _, w in net if w == 0])
+        out["deletions"], out["repaired"] = self.delete_all(
+            [(e, k) for k, e, _, w in net if w == 0]
+        )
         tested = []
         out["changes"] = []
         for ident, edge, before, w in net:

@@ -130,8 +130,8 @@ nb::tuple walk(const Dygrass& self, bool sparse, int32_t p, int32_t q, double w,
   std::vector<int32_t> nodes{start_walker(rule, query, number).cur};
   Walker walker;
   int64_t steps = 0;
-  const bool hit = run_walker(self.rows(sparse).view(), rule, query, number, kUnbounded, walker, steps,
-                              [&nodes](int32_t, int32_t x) { nodes.push_back(x); });
+  const bool hit = run_walker(self.rows(sparse).view(), rule, query, number, kUnbounded, walker,
+                              steps, [&nodes](int32_t, int32_t x) { nodes.push_back(x); });
   return nb::make_tuple(hit, walker.R, bytes_of(std::move(nodes)));
 }
 
@@ -217,8 +217,9 @@ void bind_dygrass(nb::module_& m) {
            "walker"_a)
       .def("climb", &climb, "nodes"_a)
       .def("path_resistances", &path_resistances, "sparse"_a, "u"_a, "v"_a, "threads"_a)
-      .def("pool_size", [](const Dygrass& d, bool sparse) { return d.rows(sparse).pool_size(); },
-           "sparse"_a)
+      .def(
+          "pool_size", [](const Dygrass& d, bool sparse) { return d.rows(sparse).pool_size(); },
+          "sparse"_a)
       .def_prop_ro("num_nodes", &Dygrass::num_nodes)
       .def_prop_ro("num_edges", [](const Dygrass& d) { return d.edges().count(); })
       .def_prop_ro("num_rows", [](const Dygrass& d) { return d.edges().rows(); })

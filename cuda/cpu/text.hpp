@@ -149,7 +149,8 @@ inline Fault split_fields(const char* p, const char* eol, const LineSpec& spec, 
       if (q >= eol) return {Problem::kQuote, p, eol - p};
       f = {p + 1, q, true};
       p = q + 1;
-      if (p < eol && !blank(*p) && *p != d) return {Problem::kQuote, f.begin - 1, eol - f.begin + 1};
+      if (p < eol && !blank(*p) && *p != d)
+        return {Problem::kQuote, f.begin - 1, eol - f.begin + 1};
     } else {
       while (p < eol && (d ? *p != d : !is_blank(*p))) ++p;
       f.end = p;
