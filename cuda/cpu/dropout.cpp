@@ -1,33 +1,14 @@
 // Elementwise dropout with 8 or 16 random bits per entry; its own gradient with the same bits.
-#include "core/dropout.hpp"
-
 #include "cpu/bindings.hpp"
+#include "cpu/drop_range.hpp"
 #include "cpu/parallel.hpp"
-#include "cpu/vectors.hpp"
 
 namespace gs {
 namespace {
 
-// GCC does not vectorise the widening of the bits by itself.
-template <class T, class Bits>
-GS_INLINE void body(const T* x, const Bits* bits, int32_t threshold, T scale, T* out,
-                    int64_t size) {
-  typedef Bits BitVec __attribute__((vector_size(16 * sizeof(Bits)), aligned(1), may_alias));
-  typedef int32_t IntVec __attribute__((vector_size(64)));
-  typedef T RealVec __attribute__((vector_size(16 * sizeof(T)), aligned(sizeof(T)), may_alias));
-  int64_t i = 0;
-  for (; i + 16 <= size; i += 16) {
-    const BitVec b = *reinterpret_cast<const BitVec*>(bits + i);
-    const IntVec kept = __builtin_convertvector(b, IntVec) < threshold;  // 0 or -1
-    const RealVec factor = __builtin_convertvector(kept, RealVec) * -scale;
-    *reinterpret_cast<RealVec*>(out + i) = *reinterpret_cast<const RealVec*>(x + i) * factor;
-  }
-  for (; i < size; ++i) out[i] = drop(x[i], bits[i], threshold, scale);
-}
-
 #define GS_DROPOUT_CLONE(T, Bits)                                                         \
   GS_CLONES void range(const T* x, const Bits* b, int32_t t, T s, T* out, int64_t size) { \
-    body(x, b, t, s, out, size);                                                          \
+    drop_range(x, b, t, s, out, size);                                                    \
   }
 GS_DROPOUT_CLONE(float, uint8_t)
 GS_DROPOUT_CLONE(float, uint16_t)

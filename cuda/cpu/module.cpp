@@ -13,6 +13,7 @@ NB_MODULE(_native, m) {
   gs::bind_attention(m);
   gs::bind_build(m);
   gs::bind_dropout(m);
+  gs::bind_dropout_linear(m);
   gs::bind_dygrass(m);
   gs::bind_format(m);
   gs::bind_laplacian(m);

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_count
 from graphsparse.models.adjacency import Adjacency
-from graphsparse.models.dropout import dropout
+from graphsparse.models.dropout import PreActivation
 from graphsparse.models.layers import (
     Features,
     GATConv,
     GCNConv,
     GINConv,
+    LayerInput,
     SAGEConv,
     dropout_features,
     reset_linear,
@@ -79,7 +80,7 @@ class _ReluDropout(Backbone):
         assert isinstance(hidden, Tensor)
         out: Tensor = hidden
         for conv in self.convs[1:]:
-            out = conv(dropout(F.relu(out), self.p, self.training), adjacency)
+            out = conv(PreActivation(out, self.p, self.training), adjacency)
         return out
 
 
@@ -196,7 +197,7 @@ class _Map(nn.Module):
     def reset_parameters(self) -> None:
         reset_linear(self.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: LayerInput) -> Tensor:
         return transform(x, self.weight)
 
 
@@ -219,13 +220,15 @@ class GIN(Backbone):
 
     def prefix(self, x: Features, adjacency: Adjacency) -> Features:
         """Return the logits."""
-        hidden: Tensor = F.relu(self.convs[0](x, adjacency))
+        out: Tensor = self.convs[0](x, adjacency)
         total: Tensor | None = None
         for conv, head in zip(self.convs[1:], self.heads, strict=True):
+            hidden = PreActivation(out, 0.0, self.training)
             score = head(hidden)
             total = score if total is None else total + score
-            hidden = F.relu(conv(hidden, adjacency))
-        return (hidden if total is None else total + hidden) / len(self.convs)
+            out = conv(hidden, adjacency)
+        last = F.relu(out)
+        return (last if total is None else total + last) / len(self.convs)
 
     def suffix(self, hidden: Features, adjacency: Adjacency) -> Tensor:
         """Return what ``prefix`` computed."""

@@ -15,16 +15,19 @@ from torch import Tensor, nn
 from graphsparse.checks import check_count
 from graphsparse.models.adjacency import Adjacency
 from graphsparse.models.attention import graph_attention
-from graphsparse.models.dropout import dropout
+from graphsparse.models.dropout import PreActivation, dropout
 from graphsparse.models.sparse import SparseMatrix
 
 Features = Tensor | SparseMatrix
+LayerInput = Features | PreActivation
 
 
-def transform(x: Features, weight: Tensor) -> Tensor:
-    """Return ``x @ weight`` for dense or sparse features."""
+def transform(x: LayerInput, weight: Tensor) -> Tensor:
+    """Return ``x @ weight`` for dense or sparse features, or for a hidden layer before its ReLU."""
     if isinstance(x, SparseMatrix):
         return x @ weight
+    if isinstance(x, PreActivation):
+        return x.matmul(weight)
     # MKL is 3 to 7 times faster on a narrow weight when its rows are the outputs.
     return F.linear(x, weight.t().contiguous())
 
@@ -42,8 +45,11 @@ def _weight(in_dim: int, out_dim: int) -> nn.Parameter:
     return nn.Parameter(torch.empty(in_dim, out_dim))
 
 
-def _aggregate_first(x: Features, out_dim: int) -> bool:
-    return not isinstance(x, SparseMatrix) and x.shape[1] < out_dim
+def _narrow(x: LayerInput, out_dim: int) -> Tensor | None:
+    """The dense input if it is to be aggregated before it is multiplied, else None."""
+    if isinstance(x, SparseMatrix) or x.shape[1] >= out_dim:
+        return None
+    return x.tensor() if isinstance(x, PreActivation) else x
 
 
 class GCNConv(nn.Module):
@@ -66,11 +72,12 @@ class GCNConv(nn.Module):
         """Draw the weight anew (Glorot uniform)."""
         nn.init.xavier_uniform_(self.weight)
 
-    def forward(self, x: Features, adjacency: Adjacency) -> Tensor:
+    def forward(self, x: LayerInput, adjacency: Adjacency) -> Tensor:
         """Return the (n, out_dim) output for features of shape (n, in_dim)."""
         matrix = adjacency.gcn(x.dtype)
-        if isinstance(x, Tensor) and _aggregate_first(x, self.weight.shape[1]):
-            return transform(matrix @ x, self.weight)
+        narrow = _narrow(x, self.weight.shape[1])
+        if narrow is not None:
+            return transform(matrix @ narrow, self.weight)
         return matrix @ transform(x, self.weight)
 
 
@@ -96,11 +103,12 @@ class GINConv(nn.Module):
         reset_linear(self.weight)
         nn.init.zeros_(self.eps)
 
-    def forward(self, x: Features, adjacency: Adjacency) -> Tensor:
+    def forward(self, x: LayerInput, adjacency: Adjacency) -> Tensor:
         """Return the (n, out_dim) output for features of shape (n, in_dim)."""
         matrix = adjacency.sum(x.dtype)
-        if isinstance(x, Tensor) and _aggregate_first(x, self.weight.shape[1]):
-            return transform(matrix.matmul(x, 1.0 + self.eps), self.weight)
+        narrow = _narrow(x, self.weight.shape[1])
+        if narrow is not None:
+            return transform(matrix.matmul(narrow, 1.0 + self.eps), self.weight)
         return matrix.matmul(transform(x, self.weight), 1.0 + self.eps)
 
 
@@ -126,11 +134,12 @@ class SAGEConv(nn.Module):
         nn.init.xavier_uniform_(self.weight)
         nn.init.xavier_uniform_(self.root_weight)
 
-    def forward(self, x: Features, adjacency: Adjacency) -> Tensor:
+    def forward(self, x: LayerInput, adjacency: Adjacency) -> Tensor:
         """Return the (n, out_dim) output for features of shape (n, in_dim)."""
         matrix = adjacency.mean(x.dtype)
-        if isinstance(x, Tensor) and _aggregate_first(x, self.weight.shape[1]):
-            neighbours = transform(matrix @ x, self.weight)
+        narrow = _narrow(x, self.weight.shape[1])
+        if narrow is not None:
+            neighbours = transform(matrix @ narrow, self.weight)
         else:
             neighbours = matrix @ transform(x, self.weight)
         return neighbours + transform(x, self.root_weight)
@@ -170,7 +179,7 @@ class GATConv(nn.Module):
         nn.init.uniform_(self.att_src, -bound, bound)
         nn.init.uniform_(self.att_dst, -bound, bound)
 
-    def forward(self, x: Features, adjacency: Adjacency) -> Tensor:
+    def forward(self, x: LayerInput, adjacency: Adjacency) -> Tensor:
         """Return the (n, heads * out_dim) output for features of shape (n, in_dim)."""
         pattern = adjacency.with_self_loops()
         scale = None

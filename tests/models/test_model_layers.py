@@ -11,7 +11,7 @@ from torch_geometric import nn as pyg
 from graphsparse.graph import Graph
 from graphsparse.models import GAT, GCN, GIN, SAGE, Adjacency, SparseMatrix
 from graphsparse.models.attention import composed_attention, graph_attention
-from graphsparse.models.dropout import dropout
+from graphsparse.models.dropout import NARROW, PreActivation, dropout
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv
 
 
@@ -151,6 +151,47 @@ def test_dropout(p: float) -> None:
     torch.randn(400, 500)
     assert torch.equal(dropout(x, p, True), y)
     assert dropout(x, p, False) is x
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 0.3])
+@pytest.mark.parametrize("dim", [3, 16, 37])
+def test_fused_hidden_layer_equals_its_parts(p: float, dim: int) -> None:
+    torch.manual_seed(47)
+    x = torch.randn(90, dim, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(dim, 5, dtype=torch.float64, requires_grad=True)
+    push = torch.randn(90, 5, dtype=torch.float64) * (torch.arange(90) % 3 == 0)[:, None]
+    hidden = PreActivation(x, p, True)
+    grads = []
+    for out in (hidden.matmul(weight), hidden.tensor() @ weight):  # one draw serves both
+        grads.append((out, *torch.autograd.grad(out, (x, weight), push)))
+    for fused, parts in zip(*grads, strict=True):
+        torch.testing.assert_close(fused, parts)
+    assert torch.equal(PreActivation(x, p, False).tensor(), torch.relu(x))
+
+
+def test_fused_hidden_layer_does_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(59)
+    x = torch.randn(1500, 200, requires_grad=True)
+    weight = torch.randn(200, NARROW, requires_grad=True)
+    hidden = PreActivation(x, 0.6, True)
+    results = []
+    for threads in (1, 3):
+        monkeypatch.setattr("graphsparse.backend._num_threads", threads)
+        out = hidden.matmul(weight)
+        results.append((out, *torch.autograd.grad(out.square().sum(), (x, weight))))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_sage_drops_the_same_entries_in_both_products() -> None:
+    torch.manual_seed(73)
+    adjacency = Adjacency(Graph.from_edges([(0, 1)], num_nodes=2))
+    layer = SAGEConv(50, 3)
+    layer.root_weight.data = -layer.weight.data
+    x = torch.rand(1, 50).expand(2, 50)
+    hidden = PreActivation(x, 0.5, True)
+    kept = hidden.tensor()
+    want = (kept.flip(0) - kept) @ layer.weight
+    torch.testing.assert_close(layer(hidden, adjacency), want, rtol=1e-4, atol=1e-5)
 
 
 def test_parameter_counts_of_the_reference_models() -> None:
