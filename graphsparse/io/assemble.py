@@ -12,7 +12,7 @@ from graphsparse.errors import GraphFormatError
 from graphsparse.graph import Graph, build_csr
 from graphsparse.io.options import Array, ReadOptions
 
-FREE_NODES = 1 << 20  # nodes that a file of any size may have
+FREE_NODES = 1 << 19  # nodes that a file of any size may have; and one more per 4 bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class EdgeTable:
 
 def check_num_nodes(where: str, num_nodes: int, text_bytes: int, remedy: str) -> None:
     """Refuse a node count that the size of the file cannot justify: memory is bounded by it."""
-    most = FREE_NODES + text_bytes
+    most = FREE_NODES + text_bytes // 4
     if num_nodes > most:
         raise GraphFormatError(
             f"{where}: expected at most {most} nodes in {text_bytes} bytes of text, "
