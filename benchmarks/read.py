@@ -9,6 +9,7 @@ before anything is timed.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import tempfile
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def parse_only(text: bytes) -> Callable[[], tuple[Array, Array]]:
     def run() -> tuple[Array, Array]:
         parts = [
             native.parse_edges(buffer[a:], b - a, 0, 2, [0, 1, -1], 7, 0, 2**62, 1)[:2]
-            for a, b in zip(cuts, cuts[1:], strict=False)
+            for a, b in itertools.pairwise(cuts)
         ]
         u, v = (np.concatenate([part[i] for part in parts]) for i in range(2))
         return u, v

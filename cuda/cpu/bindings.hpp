@@ -14,6 +14,7 @@ void bind_ldl(nanobind::module_& m);
 void bind_ordering(nanobind::module_& m);
 void bind_parse(nanobind::module_& m);
 void bind_parse_rows(nanobind::module_& m);
+void bind_pattern(nanobind::module_& m);
 void bind_project(nanobind::module_& m);
 void bind_recovery(nanobind::module_& m);
 void bind_select(nanobind::module_& m);

@@ -21,6 +21,7 @@ NB_MODULE(_native, m) {
   gs::bind_ordering(m);
   gs::bind_parse(m);
   gs::bind_parse_rows(m);
+  gs::bind_pattern(m);
   gs::bind_project(m);
   gs::bind_recovery(m);
   gs::bind_select(m);

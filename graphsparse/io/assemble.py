@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from graphsparse.backend import native
 from graphsparse.errors import GraphFormatError
 from graphsparse.graph import Graph, build_csr
 from graphsparse.io.options import Array, ReadOptions
@@ -128,31 +129,36 @@ def _settle_weights(table: EdgeTable, options: ReadOptions, done: dict[str, Any]
     return dataclasses.replace(table, weights=np.abs(weights))
 
 
-def _csr(table: EdgeTable, *, mirror: bool) -> tuple[Graph, Array]:
-    graph, entry = build_csr(table.u, table.v, table.num_nodes, mirror=mirror)
-    weights = None if table.weights is None else table.weights[entry]
-    return Graph._trusted(graph.indptr, graph.indices, weights, not mirror), entry
+def _csr(table: EdgeTable, *, mirror: bool) -> Graph:
+    if table.weights is not None:
+        graph, entry = build_csr(table.u, table.v, table.num_nodes, mirror=mirror)
+        weights = table.weights[entry]
+        return Graph._trusted(graph.indptr, graph.indices, weights, not mirror)
+    wide = table.num_nodes > 2**31 - 1
+    ends = [x.astype(np.int64, copy=False) if wide else x for x in (table.u, table.v)]
+    build = native.pattern_csr64 if wide else native.pattern_csr32
+    indptr, indices = build(*ends, table.num_nodes, mirror)
+    return Graph._trusted(indptr, indices, None, not mirror)
 
 
 def _undirected(table: EdgeTable, policy: str, done: dict[str, Any]) -> Graph:
     """Build from pairs that stand once each, or all of them in both directions."""
-    graph, entry = _csr(table, mirror=True)
+    graph = _csr(table, mirror=True)
     if not graph.has_parallel_edges:
         return graph
-    arcs, arc_entry = _csr(table, mirror=False)
+    arcs = _csr(table, mirror=False)
     once = arcs if policy in ("keep", "error") else arcs.coalesce(policy)  # type: ignore[arg-type]
     if once.num_arcs > once.num_self_loops and once.is_symmetric():
         if policy == "error" and arcs.has_parallel_edges:
-            _fail_duplicate(table, arcs, arc_entry)
+            _fail_duplicate(table, mirror=False)
         done["both_directions"] = True
         done["duplicates_merged"] = arcs.num_arcs - once.num_arcs
         return Graph._trusted(once.indptr, once.indices, once.weights, False)
-    return _merge(table, graph, entry, policy, done)
+    return _merge(table, graph, policy, done)
 
 
 def _from_arcs(table: EdgeTable, policy: str, done: dict[str, Any]) -> Graph:
-    arcs, entry = _csr(table, mirror=False)
-    arcs = _merge(table, arcs, entry, policy, done)
+    arcs = _merge(table, _csr(table, mirror=False), policy, done)
     if table.directed:
         return arcs
     symmetric = arcs.is_symmetric()
@@ -164,20 +170,19 @@ def _from_arcs(table: EdgeTable, policy: str, done: dict[str, Any]) -> Graph:
     return Graph._trusted(arcs.indptr, arcs.indices, arcs.weights, False)
 
 
-def _merge(
-    table: EdgeTable, graph: Graph, entry: Array, policy: str, done: dict[str, Any]
-) -> Graph:
+def _merge(table: EdgeTable, graph: Graph, policy: str, done: dict[str, Any]) -> Graph:
     if policy == "keep" or not graph.has_parallel_edges:
         return graph
     if policy == "error":
-        _fail_duplicate(table, graph, entry)
+        _fail_duplicate(table, mirror=not graph.directed)
     merged = graph.coalesce(policy)  # type: ignore[arg-type]
     done["duplicates_merged"] = graph.num_edges - merged.num_edges
     return merged
 
 
-def _fail_duplicate(table: EdgeTable, graph: Graph, entry: Array) -> NoReturn:
+def _fail_duplicate(table: EdgeTable, *, mirror: bool) -> NoReturn:
     """Name the earliest entry that repeats another one."""
+    graph, entry = build_csr(table.u, table.v, table.num_nodes, mirror=mirror)
     rows = graph.arc_rows()
     again = np.flatnonzero((rows[1:] == rows[:-1]) & (graph.indices[1:] == graph.indices[:-1])) + 1
     at = int(again[np.argmin(entry[again])])
