@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from fuzz_parsers import TARGETS, fuzz
 
-
 SLOW = {"gml": 150, "gzip": 150}
 
 
