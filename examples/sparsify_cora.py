@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from graphsparse import GraphsparseError
-from graphsparse.datasets import load_dataset
+from graphsparse import GraphsparseError, load_dataset
 from graphsparse.training import NodeData
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.recipe import Recipe

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from graphsparse import sparsify
-from graphsparse.datasets import load_dataset
+from graphsparse import load_dataset, sparsify
 
 METHODS = {
     "TEDDY": ("teddy", {}),

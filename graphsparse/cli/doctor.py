@@ -33,6 +33,7 @@ def _facts() -> dict[str, Any]:
 
     import graphsparse
     from graphsparse import backend
+    from graphsparse.datasets.catalogue import default_root
 
     return {
         "graphsparse": graphsparse.__version__,
@@ -47,7 +48,7 @@ def _facts() -> dict[str, Any]:
         "vector_units": _vector_units(),
         "gpu": _gpu(),
         "extras": _extras(),
-        "data_root": os.environ.get("GRAPHSPARSE_DATA"),
+        "data_root": str(default_root()),
         "bundled_data": str(backend.bundled_data()),
     }
 
@@ -121,7 +122,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("threads", f"{facts['threads']} used, {facts['cores']} cores"),
         ("vector units", " ".join(facts["vector_units"]) or "unknown"),
         ("GPU", ", ".join(gpu["devices"]) if gpu["usable"] else gpu.get("reason", "no device")),
-        ("data", facts["data_root"] or "GRAPHSPARSE_DATA is not set"),
+        ("data", f"{facts['data_root']} (GRAPHSPARSE_DATA sets another)"),
         ("bundled data", facts["bundled_data"]),
     ]
     for extra, state in facts["extras"].items():
