@@ -18,6 +18,7 @@ void bind_pattern(nanobind::module_& m);
 void bind_project(nanobind::module_& m);
 void bind_recovery(nanobind::module_& m);
 void bind_select(nanobind::module_& m);
+void bind_sparse_linear(nanobind::module_& m);
 void bind_spmm(nanobind::module_& m);
 void bind_tree(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);
