@@ -22,8 +22,14 @@ Features = Tensor | SparseMatrix
 LayerInput = Features | PreActivation
 
 
-def transform(x: LayerInput, weight: Tensor) -> Tensor:
-    """Return ``x @ weight`` for dense or sparse features, or for a hidden layer before its ReLU."""
+def transform(x: LayerInput, weight: Tensor | nn.Module) -> Tensor:
+    """Return ``x @ weight`` for dense or sparse features, or for a hidden layer before its ReLU.
+
+    A module in the place of a weight, such as a compact one, is called with ``x``.
+    """
+    if isinstance(weight, nn.Module):
+        mapped: Tensor = weight(x)
+        return mapped
     if isinstance(x, SparseMatrix):
         return x @ weight
     if isinstance(x, PreActivation):

@@ -12,6 +12,7 @@ from graphsparse.training.checkpoint import (  # noqa: E402
     load_weights,
     save_weights,
 )
+from graphsparse.training.compact import CompactReport, MapReport, compact  # noqa: E402
 from graphsparse.training.data import NodeData  # noqa: E402
 from graphsparse.training.distill import DistillationLoss, supervised_loss  # noqa: E402
 from graphsparse.training.l0 import project_l0, project_l0_  # noqa: E402
@@ -24,15 +25,18 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "CheckpointError",
+    "CompactReport",
     "DistillationLoss",
     "EarlyStopping",
     "JsonLog",
     "L0Projection",
+    "MapReport",
     "NodeData",
     "Schedule",
     "TrainResult",
     "TrainState",
     "adam",
+    "compact",
     "load_weights",
     "project_l0",
     "project_l0_",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from graphsparse.checks import check_count
 from graphsparse.training.magnitude import project
-from graphsparse.training.scopes import Override, Scope, final_keep
+from graphsparse.training.scopes import Override, Pair, Scope, final_keep
 from graphsparse.training.weights import Tensors, collect
 
 
@@ -17,8 +17,8 @@ def project_l0(
     *,
     num_weights: int | None = None,
     scope: str = "global",
-    nm: tuple[int, int] | None = None,
-    block: tuple[int, int] | None = None,
+    nm: Pair | None = None,
+    block: Pair | None = None,
     min_keep_per_layer: int = 0,
     overrides: Mapping[str, Override] | None = None,
     include: str | None = None,

@@ -120,7 +120,7 @@ def _project_alone(weight: Weight, scope: Scope, keep: Override, mask: Tensor | 
     group, count = cols, 0
     if scope.kind == "row":
         count = cols - num_removed(float(keep), cols)  # type: ignore[arg-type]
-    elif isinstance(keep, tuple):
+    elif isinstance(keep, tuple | list):
         count, group = keep
     elif weight.name not in scope.overrides:
         assert scope.nm is not None

@@ -13,7 +13,7 @@ from graphsparse.checks import check_choice, check_count
 from graphsparse.training.l0 import warn_emptied
 from graphsparse.training.magnitude import project
 from graphsparse.training.schedules import Schedule
-from graphsparse.training.scopes import Override, Scope, final_keep
+from graphsparse.training.scopes import Override, Pair, Scope, final_keep
 from graphsparse.training.support import mask_, pack, unpack
 from graphsparse.training.weights import Tensors, collect
 
@@ -64,8 +64,8 @@ class L0Projection:
         keep: float | None = None,
         *,
         scope: str = "global",
-        nm: tuple[int, int] | None = None,
-        block: tuple[int, int] | None = None,
+        nm: Pair | None = None,
+        block: Pair | None = None,
         min_keep_per_layer: int = 0,
         overrides: Mapping[str, Override] | None = None,
         include: str | None = None,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from graphsparse.checks import check_choice, check_count, check_fraction
 from graphsparse.training.weights import Weight
 
 SCOPES = ("global", "layer", "row", "nm", "block")
-Override = float | tuple[int, int]
+Pair = Sequence[int]  # of two; a recipe gives a list
+Override = float | Pair
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Scope:
     """Within what weights compete; the parameters are those of :func:`project_l0`."""
 
     kind: str = "global"
-    nm: tuple[int, int] | None = None
-    block: tuple[int, int] | None = None
+    nm: Pair | None = None
+    block: Pair | None = None
     min_keep_per_layer: int = 0
     overrides: Mapping[str, Override] = dataclasses.field(default_factory=dict)
 
@@ -66,13 +67,13 @@ class Scope:
             )
 
 
-def _pair(name: str, value: tuple[int, int]) -> tuple[int, int]:
-    if not isinstance(value, tuple) or len(value) != 2:
+def _pair(name: str, value: Pair) -> Pair:
+    if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError(f"{name} must be a pair of integers, got {value!r}")
     return value
 
 
-def check_nm(name: str, value: tuple[int, int]) -> None:
+def check_nm(name: str, value: Pair) -> None:
     """Raise unless ``value`` is (n, m) with 1 <= n <= m."""
     n, m = _pair(name, value)
     check_count(f"{name}[1]", m, low=1)
