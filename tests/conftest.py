@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# No doctests live in them, and several of one name confuse --doctest-modules.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
+# A shell that runs us in the background ignores Ctrl-C for us; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
