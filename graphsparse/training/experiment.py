@@ -107,7 +107,7 @@ class Experiment:
 
 def _fit(data: NodeData, recipe: Recipe, seed: int, loss: Loss) -> tuple[Backbone, TrainResult]:
     options = recipe.train
-    set_seed(seed, deterministic=options.deterministic)
+    set_seed(seed, deterministic=options.deterministic or None)
     model = build_model(recipe.model, data.x.shape[1], data.num_classes).to(options.device)
     optimizer = adam(model, options.lr, options.weight_decay)
     stateful: dict[str, Stateful] = {}

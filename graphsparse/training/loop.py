@@ -53,10 +53,11 @@ def adam(model: nn.Module, lr: float = 0.01, weight_decay: float = 5e-4) -> torc
     return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
 
 
-def set_seed(seed: int, *, deterministic: bool = False) -> None:
-    """Seed torch; with ``deterministic`` also forbid operations that are not repeatable."""
+def set_seed(seed: int, *, deterministic: bool | None = None) -> None:
+    """Seed torch; True also forbids operations that are not repeatable, False allows them again."""
     torch.manual_seed(check_count("seed", seed, high=2**63 - 1))
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic is not None:
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def train(

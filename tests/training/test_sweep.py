@@ -79,6 +79,18 @@ def test_runs_repeat(experiment: Experiment) -> None:
         assert first[key] == second[key]
 
 
+@pytest.mark.parametrize("name", ["gcn", "gin", "gat", "sage"])
+def test_deterministic_mode_runs(experiment: Experiment, name: str) -> None:
+    recipe = Recipe.from_dict(SMALL).replace(model={"name": name}, train={"deterministic": True})
+    try:
+        strict = experiment.run(recipe, 29)
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    free = experiment.run(recipe.replace(train={"deterministic": False}), 29)
+    assert (strict["test"], strict["val"]) == (free["test"], free["val"])
+
+
 def test_summaries(experiment: Experiment, tmp_path: Path) -> None:
     arms = grid(Recipe.from_dict(SMALL), edges=[0.5])
     runs = sweep(experiment, arms, [2, 4, 9], tmp_path)
