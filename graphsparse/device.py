@@ -138,6 +138,13 @@ def node_scores(indptr: Any, indices: Any, c: Any, unit: float, threads: int) ->
     return t, _prefix(above)
 
 
+def node_scores_by_degree(
+    indptr: Any, indices: Any, table: Any, unit: float, threads: int
+) -> tuple[Any, Any]:
+    """Return :func:`node_scores` for ``c = table[degree]``."""
+    return node_scores(indptr, indices, by_degree(indptr, table), unit, threads)
+
+
 def neighbour_mean(indptr: Any, indices: Any, c: Any, threads: int) -> Any:
     """Return the rounded mean of ``c`` over the neighbours, int64 of shape (n,)."""
     n = _rows(indptr)

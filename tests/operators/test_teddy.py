@@ -14,6 +14,8 @@ from oracles import first_edges, kept_count, teddy_pair_scores, teddy_real_score
 
 import graphsparse
 from graphsparse import Graph, sparsify, teddy, teddy_scores
+from graphsparse.backend import native
+from graphsparse.operators.teddy import TeddyMethod, _degree_table
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "teddy"
 SMALL = json.loads((VECTORS / "small_graphs.json").read_text())
@@ -310,5 +312,53 @@ def test_threads_do_not_change_the_result(threads):
     graphsparse.set_num_threads(threads)
     try:
         assert teddy(graph, keep=0.37, protect="top1") == want
+    finally:
+        graphsparse.set_num_threads(0)
+
+
+def test_numbered_degrees_give_the_same_sums():
+    rng = np.random.default_rng(311)
+    graph = Graph.from_edges(rng.integers(0, 400, (3000, 2)), num_nodes=400).coalesce()
+    graph = graph.without_self_loops()
+    table, q = _degree_table("inv_sqrt", int(graph.degree.max()))
+    c = native.by_degree(graph.indptr, table)
+    want = native.node_scores(graph.indptr, graph.indices, c, 2.0**-q, 1)
+    for threads in (1, 3):
+        got = native.node_scores_by_degree(graph.indptr, graph.indices, table, 2.0**-q, threads)
+        assert np.array_equal(got[0], want[0])
+        assert np.array_equal(got[1], want[1])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+@pytest.mark.parametrize("shape", ["power law", "regular", "two classes"])
+def test_one_pass_equals_stored_scores(shape, threads, monkeypatch):
+    rng = np.random.default_rng(1301)
+    if shape == "power law":
+        pairs = (20_011 * rng.random((80_000, 2)) ** 2).astype(np.int64)
+    elif shape == "regular":  # all scores tie
+        ring = np.arange(20_000)
+        pairs = np.concatenate([np.stack((ring, (ring + k) % 20_000), 1) for k in (1, 2, 5)])
+    else:
+        hubs = np.stack((rng.integers(0, 30, 60_000), rng.integers(30, 9000, 60_000)), 1)
+        pairs = np.concatenate((hubs, rng.integers(9000, 20_000, (30_000, 2))))
+    graph = Graph.from_edges(pairs, num_nodes=20_011).coalesce().without_self_loops()
+    method = TeddyMethod()
+    m = graph.num_edges
+    assert m > 1 << 15
+    t, _, upper = method._node_scores(graph)
+    keys = method.keys(graph, graph)
+    answered = 0
+    for count in (1, 7, m // 100, m // 3, m // 2, m - m // 50, m - 1):
+        mask = native.best_pairs(graph.indptr, graph.indices, t, upper, count, threads)
+        if mask is not None:
+            answered += 1
+            assert np.array_equal(mask, native.select_largest(keys, count, 1))
+    assert answered >= (0 if shape == "regular" else 6)
+    monkeypatch.setattr("graphsparse.operators.teddy._ONE_PASS", 0)
+    graphsparse.set_num_threads(threads)
+    try:
+        for count in (m // 4, m // 2):
+            want = graph.edge_subgraph(native.select_largest(keys, count, 1))
+            assert teddy(graph, num_edges=count) == want
     finally:
         graphsparse.set_num_threads(0)
