@@ -66,26 +66,29 @@ points weaker. "top1" is TEDDY with `protect="top1"`. GAT has 8 heads of 64 here
 
 **Two or three seeds of the ten intended were run** (24 November 2026, a machine of two busy
 cores), so differences below about two points mean little and a deviation over two seeds is no
-more than a hint. Runs are resumable: the command above goes on with the next seed.
+more than a hint. The command above goes on where it stopped.
 
 ## Reading
 
-- **The full recipe holds.** With 60 % of the edges and 35 % of the weights (level 10), TEDDY with
-  projection and distillation is level with the dense model or above it on five of six
-  backbone-set pairs, and 0.4 points below (81.2 ± 0.4 against 81.6 ± 0.1) on Cora-GCN. At level 20, with
-  an eighth of the MACs, it loses 1.4 points on Cora-GCN, about half a point on Cora-GIN and
-  CiteSeer-GAT, and gains on the other three.
-- **Distillation does most of that work.** Without it, level 20 costs 5 to 10 points nearly everywhere.
-  With it, random pairs come within about a point of TEDDY, except on CiteSeer-GIN and
-  CiteSeer-GAT at levels 15 and 20, where TEDDY leads by one to two and a half points.
-- **Edges alone, plain TEDDY does not always beat random pairs.** It leads at levels 5 to 15 on Cora
-  by up to two points and ties at level 20 (71.5 and 71.5 with GCN; GIN 68.2 against 70.5). On
-  CiteSeer it leads at level 20 (GCN 67.4 against 65.6, GIN 66.9 against 62.1), but random pairs
-  are ahead at levels 5 and 10 with GCN.
-- **`protect="top1"` mends TEDDY on Cora** (level 20: 74.5 with GCN, 73.8 with GIN, 74.2 with GAT,
-  two to five points above both others) **and costs it on CiteSeer** at levels 15 and 20.
+- **The full recipe nearly holds.** At level 10 (60 % of the edges, 35 % of the weights) TEDDY with
+  projection and distillation is above the dense model on four of the six pairs of set and network,
+  0.3 points below on CiteSeer-GAT (within its deviation) and 0.4 below on Cora-GCN (81.2 ± 0.4
+  against 81.6 ± 0.1: more than the dense deviation of three seeds). At level 20, with an eighth
+  of the MACs, it loses 1.4 points on Cora-GCN, about half a point on Cora-GIN and CiteSeer-GAT,
+  and gains on the other three.
+- **Distillation does most of that work.** Without it, projection and trimming to level 20 cost 6
+  to 10 points, except on CiteSeer-GIN. With it, random pairs are mostly within about a point
+  of TEDDY, in either direction; TEDDY leads by one to two and a half at levels 15 and 20 on
+  CiteSeer-GIN and CiteSeer-GAT.
+- **Edges alone, plain TEDDY does not always beat random pairs.** On Cora it leads by one to two
+  points at most of levels 5 to 15 and not at level 20 (GCN 71.5 and 71.5, GIN 68.2 against 70.5).
+  On CiteSeer it leads by two and a half to five points with GIN, by two with GCN at level 20, is
+  behind with GCN at levels 5 and 10, and level with GAT.
+- **`protect="top1"` is the best of the three at levels 5 and 10** nearly everywhere, and at level
+  20 on Cora (74.5 GCN, 73.8 GIN, 74.2 GAT: two to five points ahead). It is behind plain TEDDY on
+  CiteSeer at levels 15 and 20.
 - Recommended: the full recipe where a dense teacher can be trained; without one, TEDDY with
-  `protect="top1"` down to about half of the edges, and a look at both variants below that.
+  `protect="top1"` down to about 60 % of the edges, and a look at both variants below that.
 """
 
 
