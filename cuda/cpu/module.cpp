@@ -11,6 +11,7 @@ NB_MODULE(_native, m) {
   m.def("mark_forked_child", [] { gs::in_forked_child = true; });
   m.def("resolve_threads", &gs::resolve_threads, nanobind::arg("threads"));
   gs::bind_attention(m);
+  gs::bind_approximate(m);
   gs::bind_build(m);
   gs::bind_dropout(m);
   gs::bind_dropout_linear(m);

@@ -23,7 +23,7 @@ Method = Literal["auto", "dense", "factor", "iterative"]
 METHODS = ("auto", "dense", "factor", "iterative")
 DENSE_LIMIT = 3000
 _DENSE_AUTO = 300  # above it the factor is faster
-_OPERATIONS = 5e10  # of a factorisation that "auto" starts: about a minute
+_OPERATIONS = 2e10  # of a factorisation that "auto" starts: about a quarter of a minute
 
 
 @dataclasses.dataclass(frozen=True)

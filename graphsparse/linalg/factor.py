@@ -71,16 +71,8 @@ class LaplacianFactor:
         b : array of float, shape (n,) or (n, k)
             In each component it must sum to zero for ``L x = b`` to hold at the grounded node.
         """
-        n = self.plan.graph.num_nodes
-        right = np.ascontiguousarray(b, np.float64)
-        if right.ndim not in (1, 2) or right.shape[0] != n:
-            raise ValueError(f"b must have shape ({n},) or ({n}, k), got {right.shape}")
-        width = 1 if right.ndim == 1 else right.shape[1]
-        x: Array = native.ldl_solve(
-            self._ptr, self._rows, self._values, self._diagonal, self.plan.order, right.ravel(),
-            width, requested_threads(),
-        )  # fmt: skip
-        return x.reshape(right.shape)
+        factor = (self._ptr, self._rows, self._values, self._diagonal)
+        return solve_factored(self.plan.graph.num_nodes, self.plan.order, factor, b)
 
     def resistances(self, u: Array, v: Array) -> Array:
         """Return the effective resistance of node pairs that lie in one component each.
@@ -112,6 +104,30 @@ class LaplacianFactor:
         position = np.full(self.plan.graph.num_nodes, -1, np.int32)
         position[self.plan.order] = np.arange(len(self.plan.order), dtype=np.int32)
         return position
+
+
+def solve_factored(
+    num_nodes: int, order: Array, factor: tuple[Array, Array, Array, Array], b: Array
+) -> Array:
+    """Return the solution of a factored grounded system, 0 at nodes that are not in ``order``.
+
+    Parameters
+    ----------
+    num_nodes : int
+        ``n``.
+    order : array of int32, shape (rows,)
+        Node of each row.
+    factor : tuple of arrays
+        ``ptr, rows, values, diagonal``: unit lower triangle by columns, and the pivots.
+    b : array of float, shape (n,) or (n, k)
+        Right-hand sides.
+    """
+    right = np.ascontiguousarray(b, np.float64)
+    if right.ndim not in (1, 2) or right.shape[0] != num_nodes:
+        raise ValueError(f"b must have shape ({num_nodes},) or ({num_nodes}, k), got {right.shape}")
+    width = 1 if right.ndim == 1 else right.shape[1]
+    x: Array = native.ldl_solve(*factor, order, right.ravel(), width, requested_threads())
+    return x.reshape(right.shape)
 
 
 def plan_factor(graph: Graph, max_bytes: int = MAX_BYTES) -> FactorPlan:

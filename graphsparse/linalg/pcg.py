@@ -12,6 +12,7 @@ import numpy as np
 from graphsparse.checks import check_count
 from graphsparse.errors import GraphsparseError
 from graphsparse.graph import Graph
+from graphsparse.linalg.approximate import approximate_factor
 from graphsparse.linalg.components import component_labels, remove_component_means
 from graphsparse.linalg.conductance import conductances
 from graphsparse.linalg.factor import MAX_BYTES, LaplacianFactor, factorize, plan_factor
@@ -19,7 +20,8 @@ from graphsparse.linalg.products import apply_laplacian, dots
 from graphsparse.linalg.tree import recover_edges, spanning_tree
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Preconditioner = Literal["tree"] | Graph | LaplacianFactor | Callable[[Array], Array] | None
+Named = Literal["approximate", "tree"]
+Preconditioner = Named | Graph | LaplacianFactor | Callable[[Array], Array] | None
 _ALPHAS = (0.1, 0.03, 0.01, 0.0)
 _OPERATIONS = 2e9  # of the preconditioner's factorisation
 CHEAP_OPERATIONS = 2e10  # of a factorisation that is started unasked: about a quarter of a minute
@@ -63,7 +65,7 @@ class LaplacianSolver:
     def __init__(
         self,
         graph: Graph,
-        preconditioner: Preconditioner = "tree",
+        preconditioner: Preconditioner = "approximate",
         *,
         tol: float = 1e-8,
         max_iterations: int = 1000,
@@ -112,7 +114,7 @@ def pcg(
     graph: Graph,
     b: Array,
     *,
-    preconditioner: Preconditioner = "tree",
+    preconditioner: Preconditioner = "approximate",
     tol: float = 1e-8,
     max_iterations: int = 1000,
     seed: int = 0,
@@ -126,16 +128,16 @@ def pcg(
     b : array of float, shape (n,) or (n, k)
         Right-hand sides.  What sums to other than zero in a component is out of reach of ``L`` and
         left out: the result is ``L^+ b``.
-    preconditioner : "tree", Graph, LaplacianFactor, callable or None
-        The factor of a tree sparsifier of ``graph`` (as many off-tree edges as factor cheaply),
-        of a graph given, a factor made before, any approximate solve of shape (n, k) -> (n, k),
-        or nothing.
+    preconditioner : "approximate", "tree", Graph, LaplacianFactor, callable or None
+        A factor by sampled elimination; the factor of a tree sparsifier of ``graph`` (as many
+        off-tree edges as factor cheaply), of a graph given, or one made before; any approximate
+        solve of shape (n, k) -> (n, k); or nothing.
     tol : float
         Largest ``||b - L x|| / ||b||``.
     max_iterations : int
         Steps at most; each costs one product with L and one preconditioner solve.
     seed : int
-        Ties in the tree.
+        Draws of the sampled elimination, ties in the tree.
 
     Returns
     -------
@@ -235,12 +237,13 @@ def _preconditioner(graph: Graph, given: Preconditioner, seed: int) -> Callable[
     if given is None:
         return lambda r: r
     if isinstance(given, str):
-        if given != "tree":
+        if given not in ("approximate", "tree"):
             raise ValueError(
-                "preconditioner must be 'tree', a Graph, a LaplacianFactor, a callable or None, "
-                f"got {given!r}"
+                "preconditioner must be 'approximate', 'tree', a Graph, a LaplacianFactor, "
+                f"a callable or None, got {given!r}"
             )
-        return tree_factor(graph, seed).solve
+        make = tree_factor if given == "tree" else approximate_factor
+        return make(graph, seed).solve
     if isinstance(given, LaplacianFactor):
         _check_size(given.plan.graph, graph)
         return given.solve
