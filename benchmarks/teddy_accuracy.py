@@ -64,31 +64,8 @@ sample of undirected edges for each seed; the usual baseline of single direction
 points weaker. "top1" is TEDDY with `protect="top1"`. GAT has 8 heads of 64 here (512 in all), not
 8 heads of 512 as in the reference.
 
-**Two or three seeds of the ten intended were run** (24 November 2026, a machine of two busy
-cores), so differences below about two points mean little and a deviation over two seeds is no
-more than a hint. The command above goes on where it stopped.
-
-## Reading
-
-- **The full recipe nearly holds.** At level 10 (60 % of the edges, 35 % of the weights) TEDDY with
-  projection and distillation is above the dense model on four of the six pairs of set and network,
-  0.3 points below on CiteSeer-GAT (within its deviation) and 0.4 below on Cora-GCN (81.2 ± 0.4
-  against 81.6 ± 0.1: more than the dense deviation of three seeds). At level 20, with an eighth
-  of the MACs, it loses 1.4 points on Cora-GCN, about half a point on Cora-GIN and CiteSeer-GAT,
-  and gains on the other three.
-- **Distillation does most of that work.** Without it, projection and trimming to level 20 cost 6
-  to 10 points, except on CiteSeer-GIN. With it, random pairs are mostly within about a point
-  of TEDDY, in either direction; TEDDY leads by one to two and a half at levels 15 and 20 on
-  CiteSeer-GIN and CiteSeer-GAT.
-- **Edges alone, plain TEDDY does not always beat random pairs.** On Cora it leads by one to two
-  points at most of levels 5 to 15 and not at level 20 (GCN 71.5 and 71.5, GIN 68.2 against 70.5).
-  On CiteSeer it leads by two and a half to five points with GIN, by two with GCN at level 20, is
-  behind with GCN at levels 5 and 10, and level with GAT.
-- **`protect="top1"` is the best of the three at levels 5 and 10** nearly everywhere, and at level
-  20 on Cora (74.5 GCN, 73.8 GIN, 74.2 GAT: two to five points ahead). It is behind plain TEDDY on
-  CiteSeer at levels 15 and 20.
-- Recommended: the full recipe where a dense teacher can be trained; without one, TEDDY with
-  `protect="top1"` down to about 60 % of the edges, and a look at both variants below that.
+The number of seeds that were run stands in the last column. What we read in the tables:
+[TEDDY, Accuracy](../methods/teddy.md#accuracy).
 """
 
 
