@@ -118,9 +118,7 @@ def test_bad_arguments():
         pcg(graph, np.zeros(34), tol=0)
     with pytest.raises(ValueError, match="max_iterations must be >= 1, got 0"):
         pcg(graph, np.zeros(34), max_iterations=0)
-    with pytest.raises(
-        ValueError, match=r"preconditioner must be 'approximate', .* got 'amg'"
-    ):
+    with pytest.raises(ValueError, match=r"preconditioner must be 'approximate', .* got 'amg'"):
         pcg(graph, np.zeros(34), preconditioner="amg")
     with pytest.raises(ValueError, match="preconditioner must have 34 nodes as the graph, got 5"):
         pcg(graph, np.zeros(34), preconditioner=TOYS["path"]())
