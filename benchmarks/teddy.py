@@ -116,8 +116,9 @@ def contenders(graph: Graph) -> dict:
 def peak_of_a_fresh_process(nodes: int, pairs: int) -> int:
     """Bytes beyond the graph; measured where no earlier run has left memory to reuse."""
     code = (
-        "import teddy, harness; graph = teddy.power_law({}, {}, seed=271); "
+        "import ctypes, teddy, harness; graph = teddy.power_law({}, {}, seed=271); "
         "teddy.score_and_select(teddy.power_law(1000, 20000, seed=3)); "
+        "ctypes.CDLL(None).malloc_trim(0); "
         "print(harness.peak_rss(lambda: teddy.score_and_select(graph)))"
     )
     command = [sys.executable, "-c", code.format(nodes, pairs)]

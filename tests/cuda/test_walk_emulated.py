@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "cuda"  # the wheel carries headers only
 
