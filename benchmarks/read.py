@@ -1,6 +1,6 @@
 """Reading a text edge list: the parser alone, the whole of read_graph, and what others do.
 
-    python benchmarks/read.py [--edges 5000000] [--nodes 1000000] [--skip-loadtxt]
+    PYTHONPATH=. python benchmarks/read.py [--edges 5000000] [--nodes 1000000] [--skip-loadtxt]
 
 One thread, the file in the page cache.  Every reader's arrays are compared with what was written
 before anything is timed.
@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 from harness import measure, peak_rss, write_result

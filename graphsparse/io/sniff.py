@@ -81,6 +81,21 @@ def _first_lines(text: bytes, comments: tuple[str, ...]) -> list[str]:
     return lines
 
 
+def _skip_comments(reader: TextReader, comments: tuple[str, ...]) -> None:
+    """Consume a preamble of comments and empty lines, however long."""
+    marks = "|".join(re.escape(mark) for mark in comments).encode()
+    comment = re.compile(rb"(?m)^[ \t]*(?:" + marks + rb")") if marks else re.compile(rb"(?!)")
+    other = re.compile(rb"(?m)^(?!" + comment.pattern.removeprefix(rb"(?m)^") + rb")[ \t]*\S")
+    while size := reader.next_piece():
+        text = bytes(reader.buffer[:size])
+        found = other.search(text)
+        stop = found.start() if found else size
+        reader.comments += len(comment.findall(text, 0, stop))
+        reader.consume(stop, text.count(b"\n", 0, stop))
+        if found:
+            return
+
+
 def _declared(reader: TextReader) -> Declared:
     """Return what the first line of a list of ours says."""
     first = reader.head().split(b"\n", 1)[0].decode("utf-8", "replace").strip()
@@ -159,7 +174,10 @@ def _weight_column(
 
 def find_layout(reader: TextReader, options: ReadOptions, suffix: str) -> Layout:
     """Find out how the lines of an edge list are built, from the options and its first lines."""
-    lines, declared = _first_lines(reader.head(), options.comments), _declared(reader)
+    declared, lines = _declared(reader), _first_lines(reader.head(), options.comments)
+    if not lines:  # nothing but comments in sight
+        _skip_comments(reader, options.comments)
+        lines = _first_lines(reader.head(), options.comments)
     if not lines:
         return Layout("", 2, (0, 1, -1), None, False, declared)
     given = options.delimiter

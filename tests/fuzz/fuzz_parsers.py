@@ -1,6 +1,6 @@
 """Damaged files by the million: each must give a sound graph or a GraphFormatError, at once.
 
-    python tests/fuzz/fuzz_parsers.py --inputs 100000 --seed 2711 --format metis
+    PYTHONPATH=. python tests/fuzz/fuzz_parsers.py --inputs 100000 --seed 2711 --format metis
 
 Valid files are mutated (bits, bytes, numbers, lines, splices of two files, truncation, headers
 that lie) and read in this process.  Any other exception, a graph that breaks its own rules, more
@@ -9,8 +9,8 @@ input in a file.  Under the sanitizers:
 
     cmake -S . -B build/asan -G Ninja -DGS_INPLACE=ON -DGS_SANITIZE=ON && cmake --build build/asan
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \\
-      ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 OMP_NUM_THREADS=1 \\
-      python tests/fuzz/fuzz_parsers.py --inputs 100000 --format metis
+      ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 PYTHONPATH=. \\
+      python tests/fuzz/fuzz_parsers.py --inputs 100000 --format metis --no-memory
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 

@@ -303,7 +303,23 @@ def test_options_are_checked(tmp_path):
 def test_comments_option(tmp_path):
     path = write(tmp_path, "# c\n0 1\n")
     assert read_graph(path, comments=("#",)).num_edges == 1
+    assert read_graph(write(tmp_path, "0 1\n"), comments=()).num_edges == 1
+    fails(tmp_path, "\n\n", ": expected at least one edge, got none", comments=())
     fails(tmp_path, "0 1\n# c\n", ":2: expected a node id, an integer, got '#'", comments=("%",))
+
+
+@pytest.mark.parametrize("size", [100, 70_000, 200_000])
+def test_a_long_preamble(size, tmp_path, monkeypatch):
+    monkeypatch.setattr("graphsparse.io.text.CHUNK", 1 << 17)
+    preamble = "# graphsparse nodes=9 directed=yes\n" + "# note\n\n" * (size // 8)
+    text = preamble + "source,weight,target\n0,2.5,3\n5,1,x\n"
+    fails(tmp_path, text, f":{text.count(chr(10))}: expected a node id, an integer, got 'x'")
+    path = write(tmp_path, text.replace("x", "8"))
+    graph, report = read_graph_with_report(path)
+    want = Graph.from_edges([(0, 3), (5, 8)], num_nodes=9, weights=[2.5, 1.0], directed=True)
+    assert graph == want
+    assert report.comments == size // 8 + 1
+    assert report.header == ("source", "weight", "target")
 
 
 def test_streams_and_files_alike(tmp_path):
