@@ -12,8 +12,9 @@ import numpy as np
 from graphsparse import device as _device
 from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice, check_count, check_ids, check_weights
-from graphsparse.device import array_module, is_device_array, kernels
+from graphsparse.device import array_module, kernels
 from graphsparse.errors import BackendError, GraphFormatError
+from graphsparse.launch import cupy, is_device_array
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -238,8 +239,8 @@ class Graph:
         check_choice("device", device, ("cpu", "cuda"))
         if device == self.device:
             return self
-        cupy = _device.cupy()
-        place = cupy.asarray if device == "cuda" else cupy.asnumpy
+        module = cupy()
+        place = module.asarray if device == "cuda" else module.asnumpy
         weights = None if self.weights is None else place(self.weights)
         moved = Graph._trusted(place(self.indptr), place(self.indices), weights, self.directed)
         object.__setattr__(moved, "_inspection", self._inspection)

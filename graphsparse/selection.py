@@ -13,9 +13,10 @@ import numpy as np
 
 from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice
-from graphsparse.device import array_module, is_device_array, kernels
+from graphsparse.device import array_module, kernels
 from graphsparse.errors import BackendError
 from graphsparse.graph import Graph, build_csr
+from graphsparse.launch import is_device_array
 from graphsparse.rng import tie_hash
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,3 +29,28 @@ def shared_data() -> Path:
             pytest.fail(f"CI needs the shared test data, which is not at {folder}")
         pytest.skip(f"the shared test data is not at {folder}; set GRAPHSPARSE_TEST_DATA")
     return folder
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Put a stand-in in CuPy's place that runs kernels on the CPU, thread by thread."""
+    import fake_cupy
+
+    from graphsparse import launch
+
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
+    launch.forget()
+    yield fake_cupy
+    launch.forget()
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def walker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let streams walk on the CPU, then on the stand-in of a GPU."""
+    if request.param == "cuda":
+        from graphsparse import DynamicSparsifier
+
+        request.getfixturevalue("gpu")
+        choose = DynamicSparsifier._set_device
+        monkeypatch.setattr(DynamicSparsifier, "_set_device", lambda self, _: choose(self, "cuda"))
+    return str(request.param)

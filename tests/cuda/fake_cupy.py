@@ -6,6 +6,7 @@ by the C++ compiler against emulator.hpp; what is not tested here is CuPy itself
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+__version__ = "emulated"
 HERE = Path(__file__).parent
 _FOLDER = tempfile.TemporaryDirectory(prefix="emulated-")
 _LAUNCHER = """
@@ -57,6 +59,10 @@ class ndarray(np.ndarray):
 
     def get(self) -> np.ndarray:
         return np.array(self.view(np.ndarray))
+
+    def set(self, value: np.ndarray) -> None:
+        assert (value.shape, value.dtype) == (self.shape, self.dtype)
+        self.view(np.ndarray)[:] = value
 
 
 def _wrap(value: Any) -> Any:
@@ -140,4 +146,12 @@ class RawModule:
         return launch
 
 
-cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+cuda = types.SimpleNamespace(
+    runtime=types.SimpleNamespace(
+        getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda index: {"name": b"emulated"},
+        driverGetVersion=lambda: 13000,
+    ),
+    nvrtc=types.SimpleNamespace(getVersion=lambda: (13, 0)),
+    Device=lambda index=0: contextlib.nullcontext(index),
+)

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
 from graphsparse import Graph, device
 from graphsparse.backend import native
 from graphsparse.operators.teddy import _degree_table
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    import fake_cupy
-
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
-    device._module.cache_clear()
-    yield fake_cupy
-    device._module.cache_clear()
 
 
 def to_device(gpu, *arrays):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphsparse import BackendError, Graph, random_edges, sparsify
-from graphsparse.device import cupy
+from graphsparse.launch import cupy
 
 pytestmark = pytest.mark.gpu
 
