@@ -57,11 +57,13 @@ def test_compiles_within_limits(source, architecture):
     registers = [int(x) for x in re.findall(r"Used (\d+) registers", program.log)]
     shared = [int(x) for x in re.findall(r"(\d+) bytes smem", program.log)]
     spills = [int(x) for x in re.findall(r"(\d+) bytes spill stores", program.log)]
+    frames = [int(x) for x in re.findall(r"(\d+) bytes stack frame", program.log)]
     assert kernels, f"no kernel in {source.name}:\n{program.log}"
     assert len(registers) >= len(kernels)
     assert max(registers) <= MAX_REGISTERS
     assert max(shared, default=0) <= MAX_SHARED_BYTES
     assert max(spills, default=0) == 0
+    assert max(frames, default=0) == 0, "an array in local memory: its index is not a constant"
 
 
 def test_a_broken_kernel_is_noticed(tmp_path):
