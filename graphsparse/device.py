@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from graphsparse.backend import native
-from graphsparse.launch import BLOCK, MAX_GRID, cupy, is_device_array, launch
+from graphsparse.launch import cupy, is_device_array, launch
+from graphsparse.radix import Ranking
 
 _INDEX = {"int32": "int", "int64": "long long"}
-_DIGIT_BITS = 11
-_SHIFTS = (53, 42, 31, 20, 9, 0)  # the last digit overlaps; its upper bits are fixed by then
 
 
 def kernels(array: Any) -> Any:
@@ -92,40 +91,17 @@ def arc_scores(indptr: Any, indices: Any, t_out: Any, t_in: Any, threads: int) -
     return out
 
 
-def _find_kth(keys: Any, k: int) -> Any:
-    """Return the device's ``Selection``: (k-th largest key, all bits, rank among its equals)."""
-    module, size = cupy(), np.int64(len(keys))
-    state = module.asarray(np.array([0, 0, k], np.uint64))
-    bins = module.zeros(1 << _DIGIT_BITS, np.uint64)
-    for shift in _SHIFTS:
-        arguments = (keys, size, state, np.int32(shift), bins)
-        launch("select.cu", "digit_histogram_kernel", len(keys), *arguments)
-        launch("select.cu", "pick_digit_kernel", 1, bins, np.int32(shift), state)
-    return state
-
-
 def kth_largest(keys: Any, k: int, threads: int) -> tuple[int, int, int]:
     """Return the k-th largest key, and how many keys lie above it and equal it."""
-    threshold = int(_find_kth(keys, k)[0])
+    least = k >= len(keys)  # nothing to search for
+    threshold = int(keys.min()) if least else Ranking.of_keys(keys).find(k).threshold()
     above = int((keys > np.uint64(threshold)).sum())
     return threshold, above, int((keys == np.uint64(threshold)).sum())
 
 
 def select_largest(keys: Any, k: int, threads: int) -> Any:
     """Return the mask of the ``k`` largest keys; among equal ones the lower position first."""
-    module, size = cupy(), len(keys)
-    if k <= 0 or k >= size:
-        return module.full(size, k > 0, np.bool_)
-    state = _find_kth(keys, k)
-    chunks = -(-size // BLOCK)
-    ties = module.empty(chunks, np.int64)
-    mask = module.empty(size, np.bool_)
-    grid = min(chunks, MAX_GRID)
-    launch("select.cu", "count_ties_kernel", 0, keys, np.int64(size), state, ties, grid=grid)
-    before = _prefix(ties)
-    arguments = (keys, np.int64(size), state, before, mask)
-    launch("select.cu", "write_mask_kernel", 0, *arguments, grid=grid)
-    return mask
+    return Ranking.of_keys(keys).find(k).mask()
 
 
 def _upper(indptr: Any, indices: Any, or_equal: bool) -> Any:

@@ -20,6 +20,8 @@ BLOCK = 256
 MAX_GRID = 1 << 16
 
 _INDEX = ("int", "long long")
+_WORDS = ("unsigned short", "unsigned int", "unsigned long long")
+_KEYS = ("unsigned long long, gs::SameKey", *(f"{word}, gs::Magnitude" for word in _WORDS))
 
 
 def _typed(names: str, *types: str) -> tuple[str, ...]:
@@ -33,9 +35,13 @@ KERNELS: dict[str, tuple[str, ...]] = {
     ),
     "select.cu": (
         *_typed("upper_counts_kernel edge_codes_kernel arc_mask_kernel", *_INDEX),
-        *("digit_histogram_kernel", "pick_digit_kernel", "count_ties_kernel", "write_mask_kernel"),
         *("draw_kernel", "tie_hash_kernel"),
         *("best_key_kernel", "best_tie_kernel", "best_edge_kernel"),
+    ),
+    "radix.cu": (
+        *_typed("digit_histogram_kernel hold_kernel choose_kernel", *_KEYS),
+        *_typed("zero_kernel", *_WORDS),
+        "pick_digit_kernel",
     ),
     "walk.cu": (*_typed("walk_kernel", "false", "true"), "scatter_rows_kernel"),
 }

@@ -6,6 +6,14 @@
 
 namespace gs {
 
+// Key of a number that orders as it is.
+struct SameKey {
+  template <class Word>
+  GS_HD Word operator()(Word word) const {
+    return word;
+  }
+};
+
 // Key of a weight: its pattern without the sign.  NaN and infinity have the largest keys.
 struct Magnitude {
   template <class Word>

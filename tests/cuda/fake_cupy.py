@@ -57,6 +57,10 @@ class ndarray(np.ndarray):
             kwargs["out"] = tuple(x.view(np.ndarray) for x in kwargs["out"])
         return _wrap(getattr(ufunc, method)(*inputs, **kwargs))
 
+    @property
+    def data(self) -> Any:
+        return types.SimpleNamespace(ptr=self.ctypes.data)
+
     def get(self) -> np.ndarray:
         return np.array(self.view(np.ndarray))
 
