@@ -43,6 +43,7 @@ KERNELS: dict[str, tuple[str, ...]] = {
         *_typed("zero_kernel", *_WORDS),
         "pick_digit_kernel",
     ),
+    "spmm.cu": _typed("spmm_kernel", "float", "double"),
     "walk.cu": (*_typed("walk_kernel", "false", "true"), "scatter_rows_kernel"),
 }
 

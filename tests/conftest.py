@@ -44,6 +44,16 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     launch.forget()
 
 
+@pytest.fixture
+def torch_gpu(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Take torch's CPU tensors for tensors on the stand-in's device."""
+    from graphsparse.models import device_ops
+
+    monkeypatch.setattr(device_ops, "is_on_gpu", lambda tensor: tensor.device.type == "cpu")
+    monkeypatch.setattr(device_ops, "stream_handle", lambda device: 0)
+    return gpu
+
+
 @pytest.fixture(params=["cpu", "cuda"])
 def walker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let streams walk on the CPU, then on the stand-in of a GPU."""
