@@ -38,6 +38,7 @@ KERNELS: dict[str, tuple[str, ...]] = {
         *("draw_kernel", "tie_hash_kernel"),
         *("best_key_kernel", "best_tie_kernel", "best_edge_kernel"),
     ),
+    "project.cu": _typed("block_norms_kernel", *_WORDS),
     "radix.cu": (
         *_typed("digit_histogram_kernel hold_kernel choose_kernel", *_KEYS),
         *_typed("zero_kernel", *_WORDS),

@@ -122,9 +122,10 @@ class Ranking:
         """Return the k-th largest key; waits for the device."""
         return int(self._state[0])
 
-    def mask(self) -> Any:
-        """Return which keys are chosen, bool of shape (size,)."""
-        out = cupy().empty(self.size, np.bool_)
+    def mask(self, out: Any = None) -> Any:
+        """Return which keys are chosen, bool of shape (size,); written to ``out`` if given."""
+        if out is None:
+            out = cupy().empty(self.size, np.bool_)
         if self.size:
             arguments = (self._on_device, self._state, out)
             launch("radix.cu", f"choose_kernel<{self._type}>", 0, *arguments, grid=self._grid)
