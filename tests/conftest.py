@@ -20,6 +20,23 @@ collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Count and name the GPU tests that were skipped, with the reason of each."""
+    by_reason: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("skipped", ()):
+        if "gpu" in report.keywords:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+            by_reason.setdefault(reason.removeprefix("Skipped: "), []).append(report.nodeid)
+    if not by_reason:
+        return
+    count = sum(map(len, by_reason.values()))
+    terminalreporter.section(f"{count} GPU tests did not run")
+    for reason, names in by_reason.items():
+        terminalreporter.line(f"{len(names)}: {reason}")
+        for name in sorted(names):
+            terminalreporter.line(f"   {name}")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of the real graphs; absent, the test is skipped, but not under CI."""

@@ -7,16 +7,16 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from graphsparse.backend import cuda_sources
+from graphsparse.launch import KERNELS, OPTIONS
 
 SOURCES = sorted((cuda_sources() / "gpu").glob("*.cu"))
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
-# No fused multiply-add and no fast-math: the CPU's bits.
-OPTIONS = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true")
 MAX_REGISTERS = 64  # 1,024 threads of a block still fit
 MAX_SHARED_BYTES = 48 << 10
 
@@ -32,11 +32,19 @@ def library() -> ctypes.CDLL:
 class Program:
     """One compilation; ``log`` holds what ptxas says of registers and memory."""
 
-    def __init__(self, nvrtc: ctypes.CDLL, source: Path, architecture: str) -> None:
+    def __init__(
+        self,
+        nvrtc: ctypes.CDLL,
+        source: Path,
+        architecture: str,
+        names: Sequence[str] = (),
+    ) -> None:
         handle = ctypes.c_void_p()
         text, name = source.read_bytes(), source.name.encode()
         status = nvrtc.nvrtcCreateProgram(ctypes.byref(handle), text, name, 0, None, None)
         assert status == 0
+        for expression in names:
+            assert nvrtc.nvrtcAddNameExpression(handle, expression.encode()) == 0
         options = [*OPTIONS, f"-I{cuda_sources()}", f"-arch={architecture}", "--ptxas-options=-v"]
         array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         self.status = nvrtc.nvrtcCompileProgram(handle, len(options), array)
@@ -45,7 +53,29 @@ class Program:
         log = ctypes.create_string_buffer(size.value)
         nvrtc.nvrtcGetProgramLog(handle, log)
         self.log = log.value.decode()
+        self.lowered = {name: self._lowered(nvrtc, handle, name) for name in names}
         nvrtc.nvrtcDestroyProgram(ctypes.byref(handle))
+
+
+    @staticmethod
+    def _lowered(nvrtc: ctypes.CDLL, handle: ctypes.c_void_p, name: str) -> str:
+        found = ctypes.c_char_p()
+        status = nvrtc.nvrtcGetLoweredName(handle, name.encode(), ctypes.byref(found))
+        return (found.value or b"").decode() if status == 0 else ""
+
+
+def test_every_file_has_its_kernels_listed():
+    assert {path.name for path in SOURCES} == KERNELS.keys()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_listed_names_are_the_kernels(source):
+    # CuPy finds kernels by these expressions; what is not listed cannot be started.
+    names = [f"gs::{name}" for name in KERNELS[source.name]]
+    program = Program(library(), source, "sm_90", names)
+    assert program.status == 0, program.log
+    entries = set(re.findall(r"Compiling entry function '(\w+)'", program.log))
+    assert set(program.lowered.values()) == entries
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -66,6 +96,11 @@ def test_compiles_within_limits(source, architecture):
     assert max(frames, default=0) == 0, "an array in local memory: its index is not a constant"
 
 
+def test_no_fused_multiply_add_and_no_fast_math():
+    assert "--fmad=false" in OPTIONS  # the CPU's bits
+    assert not any("fast" in option or option == "--prec-div=false" for option in OPTIONS)
+
+
 def test_a_broken_kernel_is_noticed(tmp_path):
     broken = tmp_path / "broken.cu"
     broken.write_text("__global__ void f(int* x) { *x = undeclared; }")
@@ -77,5 +112,5 @@ def test_a_broken_kernel_is_noticed(tmp_path):
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed here")
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_nvcc_compiles_it_too(source, tmp_path):
-    command = ["nvcc", "-std=c++17", "--fmad=false", "-arch=sm_90", f"-I{cuda_sources()}"]
+    command = ["nvcc", *OPTIONS, "-arch=sm_90", f"-I{cuda_sources()}"]
     subprocess.run([*command, "-cubin", str(source), "-o", str(tmp_path / "a.cubin")], check=True)
