@@ -20,11 +20,18 @@ collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let reports tell which tests need a real GPU."""
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.user_properties.append(("needs gpu", True))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Count and name the GPU tests that were skipped, with the reason of each."""
     by_reason: dict[str, list[str]] = {}
     for report in terminalreporter.stats.get("skipped", ()):
-        if "gpu" in report.keywords:
+        if any(name == "needs gpu" for name, _ in report.user_properties):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
             by_reason.setdefault(reason.removeprefix("Skipped: "), []).append(report.nodeid)
     if not by_reason:

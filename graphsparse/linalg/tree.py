@@ -55,6 +55,7 @@ def spanning_tree(graph: Graph, *, kind: TreeKind = "auto", seed: int = 0) -> Sp
     -----
     O(m + n log n) time, about 50 bytes per edge of scratch memory.
     """
+    graph.require_host("spanning_tree")
     if kind == "auto":
         first = spanning_tree(graph, kind="effective", seed=seed)
         second = spanning_tree(graph, kind="max_weight", seed=seed)

@@ -56,7 +56,6 @@ class Program:
         self.lowered = {name: self._lowered(nvrtc, handle, name) for name in names}
         nvrtc.nvrtcDestroyProgram(ctypes.byref(handle))
 
-
     @staticmethod
     def _lowered(nvrtc: ctypes.CDLL, handle: ctypes.c_void_p, name: str) -> str:
         found = ctypes.c_char_p()
