@@ -30,8 +30,7 @@ class Queue {
     order_.push_back(x);
   }
   void look_ahead(int64_t at) const {
-    if (at + 3 * kAhead < order_.size())
-      __builtin_prefetch(g_.indptr + order_[at + 3 * kAhead]);
+    if (at + 3 * kAhead < order_.size()) __builtin_prefetch(g_.indptr + order_[at + 3 * kAhead]);
     if (at + 2 * kAhead < order_.size())
       __builtin_prefetch(g_.indices + g_.begin(order_[at + 2 * kAhead]));
     if (at + kAhead >= order_.size()) return;
@@ -50,7 +49,8 @@ void visit(const CsrView<int32_t>& g, Buffer<int32_t>& order, Buffer<int32_t>& d
   const int64_t n = g.num_nodes;
   Buffer<Keyed> by_degree, scratch;
   by_degree.resize_raw(n);
-  for (int64_t x = 0; x < n; ++x) by_degree[x] = {~static_cast<uint64_t>((g.end(x) - g.begin(x))), x};
+  for (int64_t x = 0; x < n; ++x)
+    by_degree[x] = {~static_cast<uint64_t>((g.end(x) - g.begin(x))), x};
   radix_sort(by_degree.data(), n, scratch);
   Queue queue(g, order, depth);
   for (const Keyed& root : by_degree) {

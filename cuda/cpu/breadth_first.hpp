@@ -17,8 +17,8 @@ struct BreadthFirst {
   Buffer<RankedEdge> edges;  // by rank of the end u, equal ones by id
 };
 
-// Roots: in each component the node of largest degree, lowest number.  The edges (u < v) come in the
-// order of their numbers, by u.
+// Roots: in each component the node of largest degree, lowest number.  The edges (u < v) come in
+// the order of their numbers, by u.
 BreadthFirst breadth_first(const CsrView<int32_t>& g, const int32_t* u, const int32_t* v,
                            int64_t num_edges);
 

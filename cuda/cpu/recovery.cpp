@@ -71,10 +71,7 @@ class Sparsifier {
 // Breadth-first balls; `seen` remembers which ball a node was last put in.
 class Balls {
  public:
-  Balls(int64_t n, int radius, int64_t cap)
-      : radius_(radius), cap_(cap) {
-    seen_.resize(n, 0);
-  }
+  Balls(int64_t n, int radius, int64_t cap) : radius_(radius), cap_(cap) { seen_.resize(n, 0); }
 
   // Adds to `out` the ball of s: at most cap nodes within radius hops.
   void collect(const Sparsifier& h, int32_t s, std::vector<int32_t>& out) {

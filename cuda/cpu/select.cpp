@@ -137,8 +137,8 @@ NumpyArray<bool> spanning_forest(In<int64_t> order, In<int64_t> u, In<int64_t> v
     UnionFind trees(n);
     for (size_t i = 0; i < order.shape(0); ++i) {
       const int64_t e = order.data()[i];
-      mask.data[e] = trees.unite(static_cast<int32_t>(u.data()[e]),
-                                 static_cast<int32_t>(v.data()[e]));
+      mask.data[e] =
+          trees.unite(static_cast<int32_t>(u.data()[e]), static_cast<int32_t>(v.data()[e]));
     }
   }
   return mask.release();
