@@ -1,6 +1,6 @@
 """The l0 projection on the GPU: radix selection and zeroing, against a copy and torch.topk.
 
-    python benchmarks/gpu_l0.py [--emulate]
+python benchmarks/gpu_l0.py [--emulate]
 """
 
 from __future__ import annotations

@@ -134,12 +134,12 @@ def arc_mask(indptr: Any, indices: Any, edge_mask: Any) -> Any:
 
 def inspect(indptr: Any, indices: Any) -> tuple[int, int, int]:
     """Return the first arc out of order (or -1), and the numbers of parallel arcs and loops."""
-    module = cupy()
-    rows = arc_rows(indptr, len(indices))
-    same = rows[1:] == rows[:-1]
-    falls = module.flatnonzero(same & (indices[1:] < indices[:-1]))
-    first = int(falls[0]) + 1 if len(falls) else -1
-    return first, int((same & (indices[1:] == indices[:-1])).sum()), int((rows == indices).sum())
+    n, most = _rows(indptr), 2**64 - 1
+    found = cupy().asarray(np.array([most, 0, 0], np.uint64))
+    name = _typed("inspect_kernel", indices)
+    launch("select.cu", name, 32 * n, np.int64(n), indptr, indices, found)
+    first, parallel, loops = (int(value) for value in found.get())
+    return -1 if first == most else first, parallel, loops
 
 
 def arc_rows(indptr: Any, num_arcs: int) -> Any:
@@ -152,9 +152,15 @@ def filter(  # noqa: A001 - the native kernel's name
     indptr: Any, indices: Any, mask: Any, want_arcs: bool, threads: int
 ) -> tuple[Any, Any, Any]:
     """Return the CSR of the arcs that a mask keeps, and their numbers if wanted."""
-    arcs = cupy().flatnonzero(mask)
-    counts = _prefix(mask.astype(np.int64))
-    return counts[indptr], indices[arcs], arcs if want_arcs else None
+    module, n = cupy(), _rows(indptr)
+    counts = module.empty(n, np.int64)
+    launch("select.cu", "kept_counts_kernel", 32 * n, np.int64(n), indptr, mask, counts)
+    kept = _prefix(counts)
+    columns = module.empty(int(kept[-1]), indices.dtype)
+    arcs = module.empty(len(columns) if want_arcs else 1, np.int64)
+    arguments = (indptr, indices, mask, kept, columns, np.bool_(want_arcs), arcs)
+    launch("select.cu", _typed("filter_kernel", indices), 32 * n, np.int64(n), *arguments)
+    return kept, columns, arcs if want_arcs else None
 
 
 def draw_a(seed: int, items: Any, step: int, domain: int, threads: int) -> Any:

@@ -35,6 +35,8 @@ KERNELS: dict[str, tuple[str, ...]] = {
     ),
     "select.cu": (
         *_typed("upper_counts_kernel edge_codes_kernel arc_mask_kernel", *_INDEX),
+        *_typed("inspect_kernel filter_kernel", *_INDEX),
+        "kept_counts_kernel",
         *("draw_kernel", "tie_hash_kernel"),
         *("best_key_kernel", "best_tie_kernel", "best_edge_kernel"),
     ),

@@ -57,6 +57,68 @@ __global__ void arc_mask_kernel(int64_t n, const int64_t* indptr, const Index* i
     }
 }
 
+// What the rows of a graph look like; starts at {all ones, 0, 0}.
+struct Inspection {
+  unsigned long long first_fall;  // least arc whose column is below that of the arc before it
+  unsigned long long parallel, loops;
+};
+
+template <class Index>
+__global__ void inspect_kernel(int64_t n, const int64_t* indptr, const Index* indices,
+                               Inspection* found) {
+  const CsrView<Index> g{n, indptr, indices};
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int64_t warps = grid_size() / 32;
+  int64_t parallel = 0, loops = 0;
+  for (int64_t u = global_thread() / 32; u < n; u += warps)
+    for (int64_t i = g.begin(u) + lane; i < g.end(u); i += 32) {
+      const int64_t v = static_cast<int64_t>(g.indices[i]);
+      const int64_t before = i > g.begin(u) ? static_cast<int64_t>(g.indices[i - 1]) : -1;
+      loops += v == u;
+      parallel += v == before;
+      if (v < before) atomicMin(&found->first_fall, static_cast<unsigned long long>(i));
+    }
+  parallel = warp_sum(parallel);
+  loops = warp_sum(loops);
+  if (lane != 0) return;
+  if (parallel > 0) atomicAdd(&found->parallel, static_cast<unsigned long long>(parallel));
+  if (loops > 0) atomicAdd(&found->loops, static_cast<unsigned long long>(loops));
+}
+
+// counts (n,): arcs of each row that the mask keeps.
+__global__ void kept_counts_kernel(int64_t n, const int64_t* indptr, const bool* mask,
+                                   int64_t* counts) {
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int64_t warps = grid_size() / 32;
+  for (int64_t u = global_thread() / 32; u < n; u += warps) {
+    int64_t kept = 0;
+    for (int64_t i = indptr[u] + lane; i < indptr[u + 1]; i += 32) kept += mask[i];
+    kept = warp_sum(kept);
+    if (lane == 0) counts[u] = kept;
+  }
+}
+
+// The kept columns, and the kept arcs if `want_arcs`, row by row from new_indptr (n + 1,) on.
+template <class Index>
+__global__ void filter_kernel(int64_t n, const int64_t* indptr, const Index* indices,
+                              const bool* mask, const int64_t* new_indptr, Index* new_indices,
+                              bool want_arcs, int64_t* arcs) {
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int64_t warps = grid_size() / 32;
+  for (int64_t u = global_thread() / 32; u < n; u += warps) {
+    int64_t to = new_indptr[u];
+    for (int64_t start = indptr[u]; start < indptr[u + 1]; start += 32) {
+      const int64_t i = start + lane;
+      const bool keep = i < indptr[u + 1] && mask[i];
+      const unsigned votes = __ballot_sync(kFullWarp, keep);
+      const int64_t at = to + __popc(votes & ((1u << lane) - 1));
+      if (keep) new_indices[at] = indices[i];
+      if (keep && want_arcs) arcs[at] = i;
+      to += __popc(votes);
+    }
+  }
+}
+
 // Best edge of each node, one kernel per level of the order; best_* start at 0 / max / max.
 __global__ void best_key_kernel(const int64_t* u, const int64_t* v, const uint64_t* keys, int64_t m,
                                 unsigned long long* best_key) {
@@ -97,7 +159,11 @@ __global__ void best_edge_kernel(const int64_t* u, const int64_t* v, const uint6
   template __global__ void edge_codes_kernel<Index>(int64_t, const int64_t*, const Index*,         \
                                                     const int64_t*, uint64_t*);                    \
   template __global__ void arc_mask_kernel<Index>(int64_t, const int64_t*, const Index*,           \
-                                                  const int64_t*, const bool*, bool*);
+                                                  const int64_t*, const bool*, bool*);             \
+  template __global__ void inspect_kernel<Index>(int64_t, const int64_t*, const Index*,            \
+                                                 Inspection*);                                     \
+  template __global__ void filter_kernel<Index>(                                                   \
+      int64_t, const int64_t*, const Index*, const bool*, const int64_t*, Index*, bool, int64_t*);
 GS_INSTANTIATE(int32_t)
 GS_INSTANTIATE(int64_t)
 #undef GS_INSTANTIATE
