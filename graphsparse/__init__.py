@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphsparse.datasets import list_datasets, load_dataset
     from graphsparse.io import read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
+    from graphsparse.operators.fastrp import FastRP, fastrp
     from graphsparse.operators.grass import grass
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
@@ -36,9 +37,11 @@ __version__ = "0.1.0"
 _LAZY = {
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
+    "FastRP": "graphsparse.operators.fastrp",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
+    "fastrp": "graphsparse.operators.fastrp",
     "grass": "graphsparse.operators.grass",
     "laplacian": "graphsparse.linalg",
     "list_datasets": "graphsparse.datasets",
@@ -57,6 +60,7 @@ __all__ = [
     "DownloadError",
     "DynamicSparsifier",
     "EdgeBatch",
+    "FastRP",
     "Graph",
     "GraphFormatError",
     "GraphsparseError",
@@ -65,6 +69,7 @@ __all__ = [
     "SparsifyResult",
     "condition_number",
     "effective_resistance",
+    "fastrp",
     "grass",
     "laplacian",
     "list_datasets",
