@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from graphsparse.operators.teddy import teddy, teddy_scores
     from graphsparse.streaming.batch import EdgeBatch
     from graphsparse.streaming.dygrass import DynamicSparsifier
+    from graphsparse.streaming.fastrp import FastRPStream
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ _LAZY = {
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
     "FastRP": "graphsparse.operators.fastrp",
+    "FastRPStream": "graphsparse.streaming.fastrp",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
@@ -61,6 +63,7 @@ __all__ = [
     "DynamicSparsifier",
     "EdgeBatch",
     "FastRP",
+    "FastRPStream",
     "Graph",
     "GraphFormatError",
     "GraphsparseError",

@@ -22,6 +22,7 @@ void bind_select(nanobind::module_& m);
 void bind_sketch(nanobind::module_& m);
 void bind_sketch_merge(nanobind::module_& m);
 void bind_sketch_start(nanobind::module_& m);
+void bind_sketch_update(nanobind::module_& m);
 void bind_sparse_linear(nanobind::module_& m);
 void bind_spmm(nanobind::module_& m);
 void bind_tree(nanobind::module_& m);

@@ -93,9 +93,8 @@ def evaluate_embedding(
             f"embedding and labels must be (n, d) and (n, k), got {x.shape} and {y.shape}"
         )
     if not np.isfinite(x).all():
-        raise ValueError(
-            f"embedding must be finite, got {int((~np.isfinite(x)).sum())} that are not"
-        )
+        bad = int((~np.isfinite(x)).sum())
+        raise ValueError(f"embedding must be finite, got {bad} entries that are not")
     check_fraction("train", train)
     check_count("shuffles", shuffles, low=1)
     if not C > 0:
@@ -123,6 +122,7 @@ def _one(x: Array, y: Array, count: int, C: float, rng: np.random.Generator) -> 
 def _decisions(x: Array, y: Array, test: Array, C: float) -> Array:
     """Return the score of each label for each test node, shape (tests, k)."""
     linear = require("sklearn.linear_model", "gnn", "evaluate_embedding")
+    limits = require("threadpoolctl", "gnn", "evaluate_embedding").threadpool_limits
     # liblinear's objective: the bias is the weight of one more feature
     x, test = (np.c_[part, np.ones(len(part))] for part in (x, test))
     out = np.full((len(test), y.shape[1]), -np.inf)
@@ -132,7 +132,8 @@ def _decisions(x: Array, y: Array, test: Array, C: float) -> Array:
             out[:, label] = np.inf
         elif wanted.any():
             model = linear.LogisticRegression(C=C, fit_intercept=False, max_iter=2000, tol=1e-5)
-            out[:, label] = model.fit(x, wanted).decision_function(test)
+            with limits(1):  # threads of BLAS wait for each other most of the time here
+                out[:, label] = model.fit(x, wanted).decision_function(test)
     return out
 
 

@@ -63,14 +63,23 @@ class Rows:
     indices: Array
     values: Array | None
     scale: Array | None
+    _scales: dict[float, Array] = dataclasses.field(default_factory=dict)
 
     def scale_for(self, amplitude: float, dtype: Any) -> Array | None:
-        """Return the row factors in the type that is computed with."""
-        if self.scale is not None:
-            return np.asarray(self.scale * amplitude, dtype=dtype)
-        if amplitude == 1.0:
+        """Return the row factors times ``amplitude`` in the type that is computed with."""
+        if self.scale is None and amplitude == 1.0:
             return None
-        return np.full(len(self.begin), amplitude, dtype=dtype)
+        if amplitude not in self._scales:
+            own = np.ones(len(self.begin)) if self.scale is None else self.scale
+            self._scales[amplitude] = np.asarray(own * amplitude, dtype=dtype)
+        return self._scales[amplitude]
+
+    def set_scale(self, rows: Array, values: Array) -> None:
+        """Give some rows new factors."""
+        if self.scale is not None:
+            self.scale[rows] = values
+            for amplitude, scales in self._scales.items():
+                scales[rows] = values * amplitude
 
 
 @dataclasses.dataclass(frozen=True)
