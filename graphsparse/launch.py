@@ -46,6 +46,13 @@ KERNELS: dict[str, tuple[str, ...]] = {
         *_typed("zero_kernel", *_WORDS),
         "pick_digit_kernel",
     ),
+    "sketch.cu": (
+        *_typed(
+            "warp_rows_kernel block_rows_kernel hub_pieces_kernel hub_rows_kernel",
+            *(f"{kind}, {tiles}" for kind in ("float", "double") for tiles in (1, 2, 4)),
+        ),
+        *_typed("projection_kernel", "float", "double"),
+    ),
     "spmm.cu": _typed("spmm_kernel", "float", "double"),
     "walk.cu": (*_typed("walk_kernel", "false", "true"), "scatter_rows_kernel"),
 }

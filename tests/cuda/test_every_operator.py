@@ -17,8 +17,9 @@ from graphsparse import BackendError, Graph, convert, linalg, streaming
 from graphsparse.models import Adjacency
 
 # What else each function needs, and which of them give something back on the GPU.
-RUN = {"teddy", "teddy_scores", "random_edges", "sparsify", "DynamicSparsifier"}
+RUN = {"fastrp", "teddy", "teddy_scores", "random_edges", "sparsify", "DynamicSparsifier"}
 EXTRA: dict[str, Callable[[Graph], tuple[Any, ...]]] = {
+    "fastrp": lambda graph: (8,),
     "teddy": lambda graph: (0.5,),
     "random_edges": lambda graph: (0.5,),
     "sparsify": lambda graph: ("teddy", 0.5),

@@ -18,6 +18,8 @@ from graphsparse.launch import KERNELS, OPTIONS
 SOURCES = sorted((cuda_sources() / "gpu").glob("*.cu"))
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 MAX_REGISTERS = 64  # 1,024 threads of a block still fit
+# Rows of up to 512 columns stay in registers; blocks are of 256 threads, so 144 fit.
+WIDE = {"sketch.cu": 144}
 MAX_SHARED_BYTES = 48 << 10
 
 
@@ -89,7 +91,7 @@ def test_compiles_within_limits(source, architecture):
     frames = [int(x) for x in re.findall(r"(\d+) bytes stack frame", program.log)]
     assert kernels, f"no kernel in {source.name}:\n{program.log}"
     assert len(registers) >= len(kernels)
-    assert max(registers) <= MAX_REGISTERS
+    assert max(registers) <= WIDE.get(source.name, MAX_REGISTERS)
     assert max(shared, default=0) <= MAX_SHARED_BYTES
     assert max(spills, default=0) == 0
     assert max(frames, default=0) == 0, "an array in local memory: its index is not a constant"

@@ -9,13 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphsparse import BackendError, DynamicSparsifier, Graph, grass, random_edges, sparsify
+from graphsparse import (
+    BackendError,
+    DynamicSparsifier,
+    Graph,
+    fastrp,
+    grass,
+    random_edges,
+    sparsify,
+)
 from graphsparse.backend import native
 from graphsparse.launch import cupy
 from graphsparse.radix import Ranking
 from graphsparse.streaming import EdgeBatch
 
-pytestmark = pytest.mark.gpu
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.filterwarnings("ignore:.*nodes have no signal"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,6 +72,14 @@ def test_random_edges(graph):
     for seed in (5, 2**63 + 1):
         want = random_edges(graph, keep=0.37, seed=seed)
         assert random_edges(graph.to("cuda"), keep=0.37, seed=seed).to("cpu") == want
+
+
+@pytest.mark.parametrize("options", [{}, {"row_norm": "loop"}, {"dtype": "float64"}], ids=str)
+@pytest.mark.parametrize("dim", [64, 128, 130, 512])
+def test_fastrp(graph, dim, options):
+    want = fastrp(graph, dim, standardize=False, **options)
+    got = fastrp(graph.to("cuda"), dim, standardize=False, **options).get()
+    assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
 
 
 @pytest.mark.parametrize("kind", ["random", "ties", "equal", "crowded"])
