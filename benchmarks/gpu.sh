@@ -55,7 +55,7 @@ main(["doctor"])'
 step tests 200 "$python" -m pytest -q -W default -p no:cacheprovider tests/cuda/test_on_gpu.py
 if [ ${#emulate[@]} -eq 0 ] && command -v compute-sanitizer > /dev/null; then
   step memcheck 90 env PYTHONPATH="$root/benchmarks" compute-sanitizer --tool memcheck \
-    --error-exitcode 9 --launch-timeout 60 "$python" benchmarks/gpu_small.py
+    --target-processes all --error-exitcode 9 "$python" benchmarks/gpu_small.py
 else
   echo "-- memcheck: left out, no compute-sanitizer or no GPU"
   bench gpu_small 60
@@ -64,6 +64,10 @@ bench gpu_walks 120
 bench gpu_teddy 60
 bench gpu_l0 60
 bench gpu_fastrp 60
+if [ ${#emulate[@]} -eq 0 ] && command -v compute-sanitizer > /dev/null; then
+  step racecheck 60 env PYTHONPATH="$root/benchmarks" compute-sanitizer --tool racecheck \
+    --target-processes all --error-exitcode 9 "$python" benchmarks/gpu_small.py
+fi
 
 if [ -n "${OUT:-}" ] && [ ${#emulate[@]} -eq 0 ]; then
   cp benchmarks/results/gpu-*.json "$OUT"/ 2> /dev/null || true

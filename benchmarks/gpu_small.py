@@ -6,9 +6,9 @@ compute-sanitizer python benchmarks/gpu_small.py
 from __future__ import annotations
 
 import numpy as np
-from gpu_bench import cupy, local_edges, triangulated
+from gpu_bench import EMULATED, cupy, local_edges, triangulated
 
-from graphsparse import DynamicSparsifier, Graph, grass, random_edges, teddy
+from graphsparse import DynamicSparsifier, Graph, fastrp, grass, random_edges, teddy
 from graphsparse.backend import native
 from graphsparse.radix import Ranking
 
@@ -56,11 +56,26 @@ def streams() -> None:
         assert made[0].sparsifier() == made[1].sparsifier()
 
 
+def embedding() -> None:
+    """FastRP with rows for a warp, for a block and for pieces."""
+    rng = np.random.default_rng(6)
+    hub = np.stack([np.zeros(20_000, np.int64), 1 + rng.permutation(20_000)], 1)
+    middle = np.stack([np.full(900, 7), 20 + rng.permutation(900)], 1)
+    graph = Graph.from_edges(np.concatenate([hub, middle]), num_nodes=20_001).coalesce()
+    for dim in (128, 30):
+        got = fastrp(graph.to("cuda"), dim, standardize=False, self_influence=1.0).get()
+        want = fastrp(graph, dim, standardize=False, self_influence=1.0)
+        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
+
+
 def main() -> None:
     """Run all of it."""
+    if not EMULATED:
+        cupy().cuda.set_allocator(None)  # no pool: each array ends where its memory ends
     sparsifiers()
     projection()
     streams()
+    embedding()
     print("small run: the GPU agrees with the CPU")
 
 

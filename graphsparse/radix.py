@@ -14,6 +14,7 @@ from graphsparse.launch import BLOCK, MAX_GRID, cupy, launch
 
 _DIGIT_BITS = 11
 _CHUNK = 4096  # kChunk of radix.cu
+_COUNTING = 1024  # blocks that count: each one adds its bins to the same 2,048 at the end
 _EARLY = 2  # digits found over all keys; what agrees with them is copied out
 _WORDS = {2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
 _ALL_ONES = 2**64 - 1
@@ -110,7 +111,7 @@ class Ranking:
             0,
             *(self._on_device, bins if held is None else held, self._state, np.int32(shift)),
             *(np.bool_(of_place), np.bool_(later), bins),
-            grid=self._grid,
+            grid=min(self._grid, _COUNTING),
         )
 
     def _digit(self, bins: Any, held: Any, shift: int, of_place: bool, later: bool) -> None:

@@ -69,12 +69,26 @@ __device__ inline bool is_chosen(const Selection& state, uint64_t key, uint64_t 
   return key > state.key || (key == state.key && from_end >= state.place);
 }
 
-// f(position in the array, place) over this thread's keys of a chunk.
-template <class F>
+// f(word, position in the array, place) over this thread's words of a chunk.  A few are loaded
+// before the first is looked at: what f does to memory would keep the loads apart.
+template <class Word, class F>
 __device__ void in_chunk(const Piece& piece, int64_t chunk, F f) {
-  const int64_t begin = (chunk - piece.chunk) * kChunk;
-  const int64_t end = piece.size - begin < kChunk ? piece.size : begin + kChunk;
-  for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) f(i, piece.first + i);
+  constexpr int few = 4;
+  const int64_t begin = (chunk - piece.chunk) * kChunk, rest = piece.size - begin;
+  const int count = static_cast<int>(rest < kChunk ? rest : kChunk);
+  const Word* words = reinterpret_cast<const Word*>(piece.words) + begin;
+  const int threads = static_cast<int>(blockDim.x);
+  for (int start = static_cast<int>(threadIdx.x); start < count; start += few * threads) {
+    Word loaded[few];
+#pragma unroll
+    for (int j = 0; j < few; ++j)
+      loaded[j] = start + j * threads < count ? words[start + j * threads] : Word{0};
+#pragma unroll
+    for (int j = 0; j < few; ++j) {
+      const int i = start + j * threads;
+      if (i < count) f(loaded[j], begin + i, piece.first + begin + i);
+    }
+  }
 }
 
 // Counts the digit at `shift` of the keys (of their places) that agree so far.  bins (kBins,) start
@@ -100,9 +114,8 @@ __global__ void digit_histogram_kernel(const PieceTable* table, const uint64_t* 
     const KeyOf key_of;
     for (int64_t chunk = blockIdx.x; chunk < table->chunks; chunk += gridDim.x) {
       const Piece piece = table->of(chunk);
-      const Word* words = reinterpret_cast<const Word*>(piece.words);
-      in_chunk(piece, chunk, [&](int64_t i, int64_t place) {
-        const uint64_t key = static_cast<uint64_t>(key_of(words[i]));
+      in_chunk<Word>(piece, chunk, [&](Word word, int64_t, int64_t place) {
+        const uint64_t key = static_cast<uint64_t>(key_of(word));
         if (state.key_mask == 0 && key >= table->infinity)
           atomicMin(&selection->bad, static_cast<unsigned long long>(place));
         count(key, table->from_end(place));
@@ -154,24 +167,23 @@ __global__ void hold_kernel(const PieceTable* table, Selection* selection, uint6
   const KeyOf key_of;
   for (int64_t chunk = blockIdx.x; chunk < table->chunks; chunk += gridDim.x) {
     const Piece piece = table->of(chunk);
-    const Word* words = reinterpret_cast<const Word*>(piece.words);
-    const auto holds = [&](int64_t i) {
-      return ((static_cast<uint64_t>(key_of(words[i])) ^ known) & mask) == 0;
+    const auto holds = [&](Word word) {
+      return ((static_cast<uint64_t>(key_of(word)) ^ known) & mask) == 0;
     };
     if (threadIdx.x == 0) found = 0;
     __syncthreads();
     unsigned mine = 0;
-    in_chunk(piece, chunk, [&](int64_t i, int64_t) { mine += holds(i); });
+    in_chunk<Word>(piece, chunk, [&](Word word, int64_t, int64_t) { mine += holds(word); });
     unsigned at = mine > 0 ? atomicAdd(&found, mine) : 0;
     __syncthreads();
     if (threadIdx.x == 0 && found > 0)
       start = atomicAdd(&selection->held, static_cast<unsigned long long>(found));
     __syncthreads();
     if (mine > 0 && static_cast<int64_t>(start) + found <= table->room)
-      in_chunk(piece, chunk, [&](int64_t i, int64_t place) {
-        if (!holds(i)) return;
+      in_chunk<Word>(piece, chunk, [&](Word word, int64_t, int64_t place) {
+        if (!holds(word)) return;
         const int64_t slot = static_cast<int64_t>(start) + at++;
-        held[2 * slot] = static_cast<uint64_t>(key_of(words[i]));
+        held[2 * slot] = static_cast<uint64_t>(key_of(word));
         held[2 * slot + 1] = table->from_end(place);
       });
     __syncthreads();
@@ -185,10 +197,8 @@ __global__ void choose_kernel(const PieceTable* table, const Selection* selectio
   const KeyOf key_of;
   for (int64_t chunk = blockIdx.x; chunk < table->chunks; chunk += gridDim.x) {
     const Piece piece = table->of(chunk);
-    const Word* words = reinterpret_cast<const Word*>(piece.words);
-    in_chunk(piece, chunk, [&](int64_t i, int64_t place) {
-      mask[place] =
-          is_chosen(state, static_cast<uint64_t>(key_of(words[i])), table->from_end(place));
+    in_chunk<Word>(piece, chunk, [&](Word word, int64_t, int64_t place) {
+      mask[place] = is_chosen(state, static_cast<uint64_t>(key_of(word)), table->from_end(place));
     });
   }
 }
@@ -206,8 +216,7 @@ __global__ void zero_kernel(const PieceTable* table, const Selection* selection,
     Word* words = reinterpret_cast<Word*>(piece.words);
     bool* mask = reinterpret_cast<bool*>(piece.mask);
     int64_t mine = 0;
-    in_chunk(piece, chunk, [&](int64_t i, int64_t place) {
-      const Word word = words[i];
+    in_chunk<Word>(piece, chunk, [&](Word word, int64_t i, int64_t place) {
       const bool stays =
           is_chosen(state, static_cast<uint64_t>(key_of(word)), table->from_end(place));
       if (!dry && !stays) words[i] = keep_or_zero(word, stays);
