@@ -6,7 +6,7 @@ compute-sanitizer python benchmarks/gpu_small.py
 from __future__ import annotations
 
 import numpy as np
-from gpu_bench import EMULATED, cupy, local_edges, triangulated
+from gpu_bench import EMULATED, cupy, local_edges, scaled, triangulated
 
 from graphsparse import DynamicSparsifier, Graph, fastrp, grass, random_edges, teddy
 from graphsparse.backend import native
@@ -58,10 +58,10 @@ def streams() -> None:
 
 def embedding() -> None:
     """FastRP with rows for a warp, for a block and for pieces."""
-    rng = np.random.default_rng(6)
-    hub = np.stack([np.zeros(20_000, np.int64), 1 + rng.permutation(20_000)], 1)
-    middle = np.stack([np.full(900, 7), 20 + rng.permutation(900)], 1)
-    graph = Graph.from_edges(np.concatenate([hub, middle]), num_nodes=20_001).coalesce()
+    rng, most, some = np.random.default_rng(6), scaled(20_000, 900), scaled(900, 600)
+    hub = np.stack([np.zeros(most, np.int64), 1 + rng.permutation(most)], 1)
+    middle = np.stack([np.full(some, 7), 20 + rng.permutation(some)], 1)
+    graph = Graph.from_edges(np.concatenate([hub, middle]), num_nodes=most + 1).coalesce()
     for dim in (128, 30):
         got = fastrp(graph.to("cuda"), dim, standardize=False, self_influence=1.0).get()
         want = fastrp(graph, dim, standardize=False, self_influence=1.0)

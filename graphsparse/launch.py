@@ -89,12 +89,18 @@ def _check_usable(module: ModuleType) -> None:
     if count == 0:
         raise BackendError("CuPy finds no CUDA device; check that nvidia-smi lists a GPU")
     try:
-        module.cuda.nvrtc.getVersion()
+        nvrtc_version(module)
     except Exception as error:
         raise BackendError(
             f"CuPy finds no NVRTC, which compiles the kernels ({error}); "
             "pip install nvidia-cuda-nvrtc (nvidia-cuda-nvrtc-cu12 with CUDA 12)"
         ) from error
+
+
+def nvrtc_version(module: ModuleType) -> str:
+    """Return the version of the compiler that CuPy has loaded."""
+    nvrtc = getattr(module.cuda, "nvrtc", None)  # a name that CuPy does not document
+    return "unknown" if nvrtc is None else ".".join(str(part) for part in nvrtc.getVersion())
 
 
 def is_device_array(array: Any) -> bool:

@@ -2,7 +2,7 @@
 // arXiv 2402.01261).  Without its sign bit an IEEE number orders like an unsigned integer, so
 // float16, bfloat16, float32 and float64 need no arithmetic: a word is 16, 32 or 64 bits.
 #pragma once
-#include "core/hd.hpp"
+#include "core/exact.hpp"
 
 #ifndef __CUDACC_RTC__
 #include <cmath>
@@ -40,7 +40,7 @@ GS_HD double value_of(Word word, int mantissa) {
       Word word;
       float value;
     } bits{word};
-    return static_cast<double>(bits.value);
+    return exact_double(bits.value);
   } else {
     const int exponent = (word & 0x7FFF) >> mantissa, bias = (1 << (14 - mantissa)) - 1;
     const int fraction = word & ((1 << mantissa) - 1);

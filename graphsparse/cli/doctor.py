@@ -66,7 +66,7 @@ def _vector_units() -> list[str]:
 def _gpu() -> dict[str, Any]:
     """Return whether kernels can run on a GPU, and if not, what is missing and what mends it."""
     from graphsparse.errors import BackendError
-    from graphsparse.launch import cupy
+    from graphsparse.launch import cupy, nvrtc_version
 
     try:
         module = cupy()
@@ -77,7 +77,7 @@ def _gpu() -> dict[str, Any]:
     return {
         "usable": True,
         "cupy": module.__version__,
-        "nvrtc": ".".join(str(part) for part in module.cuda.nvrtc.getVersion()),
+        "nvrtc": nvrtc_version(module),
         "driver_cuda": runtime.driverGetVersion(),
         "devices": [found["name"].decode() for found in devices],
     }

@@ -40,6 +40,7 @@ class Program:
         source: Path,
         architecture: str,
         names: Sequence[str] = (),
+        extra: Sequence[str] = (),
     ) -> None:
         handle = ctypes.c_void_p()
         text, name = source.read_bytes(), source.name.encode()
@@ -48,6 +49,7 @@ class Program:
         for expression in names:
             assert nvrtc.nvrtcAddNameExpression(handle, expression.encode()) == 0
         options = [*OPTIONS, f"-I{cuda_sources()}", f"-arch={architecture}", "--ptxas-options=-v"]
+        options += extra
         array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         self.status = nvrtc.nvrtcCompileProgram(handle, len(options), array)
         size = ctypes.c_size_t()
@@ -55,8 +57,17 @@ class Program:
         log = ctypes.create_string_buffer(size.value)
         nvrtc.nvrtcGetProgramLog(handle, log)
         self.log = log.value.decode()
+        self.ptx = self._ptx(nvrtc, handle) if architecture.startswith("compute") else ""
         self.lowered = {name: self._lowered(nvrtc, handle, name) for name in names}
         nvrtc.nvrtcDestroyProgram(ctypes.byref(handle))
+
+    @staticmethod
+    def _ptx(nvrtc: ctypes.CDLL, handle: ctypes.c_void_p) -> str:
+        size = ctypes.c_size_t()
+        nvrtc.nvrtcGetPTXSize(handle, ctypes.byref(size))
+        text = ctypes.create_string_buffer(size.value)
+        assert nvrtc.nvrtcGetPTX(handle, text) == 0
+        return text.value.decode()
 
     @staticmethod
     def _lowered(nvrtc: ctypes.CDLL, handle: ctypes.c_void_p, name: str) -> str:
@@ -93,6 +104,15 @@ def test_compiles_within_limits(source, architecture):
 def test_no_fused_multiply_add_and_no_fast_math():
     assert "--fmad=false" in OPTIONS  # the CPU's bits
     assert not any("fast" in option or option == "--prec-div=false" for option in OPTIONS)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_subnormal_numbers_and_roundings_are_the_cpus(source):
+    # CuPy adds -ftz=true to whatever it is asked for.  FastRP alone promises no bits.
+    program = Program(library(), source, "compute_90", extra=["-ftz=true"])
+    assert program.status == 0, program.log
+    assert "fma." not in program.ptx
+    assert (".ftz" in program.ptx) == (source.name == "sketch.cu")
 
 
 def test_a_broken_kernel_is_noticed(tmp_path):
