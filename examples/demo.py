@@ -1,6 +1,6 @@
-"""The tour behind ``python3 dev.py demo``: sparsify a graph, train on it, write a report.
+"""The tour behind ``python3 dev.py demo``: sparsify, train, follow a stream, write a report.
 
-Everything is offline: the graph is bundled.  Each step returns its section of the report; a
+Everything is offline: the data are bundled.  Each step returns its section of the report; a
 further step is one more function in STEPS.
 """
 
@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from before_after import before_after, layout
 from demo_report import Row, Section, image, table, write_report
+from stream_updates import follow, plot
 
-from graphsparse import Graph, random_edges, teddy
+from graphsparse import DynamicSparsifier, Graph, grass, random_edges, teddy
 from graphsparse.cli.summary import summary
 from graphsparse.datasets import Dataset, load_dataset
 
@@ -104,7 +105,26 @@ def train_step(digits: Dataset, graph: Graph, options: argparse.Namespace) -> Se
     return Section(f"Train: GCN, {len(seeds)} seeds", [table(rows)], rows)
 
 
-STEPS = (sparsify_step, train_step)
+def stream_step(digits: Dataset, graph: Graph, options: argparse.Namespace) -> Section:
+    """Let a spectral sparsifier of a mesh follow insertions and deletions."""
+    mesh = load_dataset("delaunay").graph
+    found = follow(DynamicSparsifier(mesh, grass(mesh, alpha=0.1), seed=5))
+    picture = options.out / "stream.png"
+    plot(found, picture)
+    rows = [
+        {
+            "after batch": str(number),
+            "kappa": f"{found[number]['kappa']:.1f}",
+            "kappa of the start": f"{found[number]['untouched']:.1f}",
+            "edges per node": f"{found[number]['edges_per_node']:.3f}",
+        }
+        for number in (0, 5, 10, 20)
+    ]
+    title = "Stream: 500 insertions and 20 deletions on a mesh"
+    return Section(title, [image(picture), table(rows)], rows)
+
+
+STEPS = (sparsify_step, train_step, stream_step)
 
 
 def main() -> None:

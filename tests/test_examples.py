@@ -25,7 +25,7 @@ def run(name: str, *arguments: object, **variables: str) -> subprocess.Completed
 
 
 def test_examples_are_short() -> None:
-    for file in EXAMPLES.glob("sparsify_*.py"):
+    for file in [*EXAMPLES.glob("sparsify_*.py"), EXAMPLES / "stream_updates.py"]:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= 80, file.name
 
 
@@ -52,13 +52,24 @@ def test_sparsify_cora_without_data(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_stream_updates(tmp_path: Path) -> None:
+    done = run("stream_updates.py", "--out", tmp_path / "stream.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 22
+    assert "num_edges=6599" in lines[-1]  # 6,119 + 500 - 20
+    kappa = [float(line.split()[3]) for line in lines[:-1]]
+    assert kappa[-1] < kappa[0]
+    assert (tmp_path / "stream.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_demo(tmp_path: Path) -> None:
     done = run("demo.py", "--out", tmp_path, "--epochs", 3, "--seeds", 1)
     assert done.returncode == 0, done.stderr
     rows = [line.split("  ") for line in done.stdout.splitlines() if "4,443" in line]
     assert len(rows) == 7  # three sparsifiers, four sparse runs
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.count("<table>") == 2
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("<table>") == 3
+    assert page.count("data:image/png;base64,") == 2
     assert 'src="http' not in page
     assert 'href="' not in page

@@ -6,6 +6,7 @@ namespace gs {
 void bind_attention(nanobind::module_& m);
 void bind_approximate(nanobind::module_& m);
 void bind_build(nanobind::module_& m);
+void bind_components(nanobind::module_& m);
 void bind_dropout(nanobind::module_& m);
 void bind_dropout_linear(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);

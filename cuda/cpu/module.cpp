@@ -13,6 +13,7 @@ NB_MODULE(_native, m) {
   gs::bind_attention(m);
   gs::bind_approximate(m);
   gs::bind_build(m);
+  gs::bind_components(m);
   gs::bind_dropout(m);
   gs::bind_dropout_linear(m);
   gs::bind_dygrass(m);

@@ -1,7 +1,6 @@
 // Off-tree edges of the tree sparsifier: most critical first, each one closing the balls round its
 // ends for the rest of the pass.
 #include <algorithm>
-#include <cstring>
 #include <map>
 
 #include "cpu/bindings.hpp"
@@ -14,54 +13,65 @@ namespace {
 // The growing sparsifier: neighbours in ascending order.
 class Sparsifier {
  public:
-  Sparsifier(int64_t n, In<int64_t> tree, const int32_t* u, const int32_t* v)
-      : ptr_(static_cast<size_t>(n) + 1, 0), added_(static_cast<size_t>(n)) {
-    const int64_t* edge = tree.data();
-    const int64_t size = static_cast<int64_t>(tree.shape(0));
-    for (int64_t i = 0; i < size; ++i) ++ptr_[u[edge[i]]], ++ptr_[v[edge[i]]];
-    int64_t sum = 0;
-    for (auto& p : ptr_) p = sum += p;
-    nbr_.resize(static_cast<size_t>(2 * size));
-    for (int64_t i = 0; i < size; ++i) {
-      nbr_[--ptr_[u[edge[i]]]] = v[edge[i]];
-      nbr_[--ptr_[v[edge[i]]]] = u[edge[i]];
+  // Edges come by u < v, so that each row of the forest fills in ascending order.
+  Sparsifier(int64_t n, const std::vector<bool>& in_tree, const int32_t* u, const int32_t* v) {
+    const int64_t m = static_cast<int64_t>(in_tree.size());
+    ptr_.resize(n + 2, 0);
+    added_.resize(n, -1);
+    for (int64_t e = 0; e < m; ++e)
+      if (in_tree[e]) ++ptr_[u[e] + 2], ++ptr_[v[e] + 2];
+    for (int64_t x = 0; x < n; ++x) ptr_[x + 2] += ptr_[x + 1];
+    nbr_.resize_raw(ptr_[n + 1]);
+    for (int64_t e = 0; e < m; ++e) {
+      if (!in_tree[e]) continue;
+      nbr_[ptr_[u[e] + 1]++] = v[e];
+      nbr_[ptr_[v[e] + 1]++] = u[e];
     }
-    for (int64_t x = 0; x < n; ++x) std::sort(nbr_.begin() + ptr_[x], nbr_.begin() + ptr_[x + 1]);
   }
 
   void add(int32_t u, int32_t v) {
-    insert(added_[u], v);
-    insert(added_[v], u);
+    insert(u, v);
+    insert(v, u);
   }
 
   // Calls visit(y) on the neighbours of x in ascending order until it returns false.
   template <class Visit>
   void neighbours(int32_t x, Visit visit) const {
-    const auto& extra = added_[x];
-    size_t j = 0;
+    int32_t j = added_[x];
     for (int64_t i = ptr_[x]; i < ptr_[x + 1]; ++i) {
-      for (; j < extra.size() && extra[j] < nbr_[i]; ++j)
-        if (!visit(extra[j])) return;
+      for (; j >= 0 && links_[j].to < nbr_[i]; j = links_[j].next)
+        if (!visit(links_[j].to)) return;
       if (!visit(nbr_[i])) return;
     }
-    for (; j < extra.size(); ++j)
-      if (!visit(extra[j])) return;
+    for (; j >= 0; j = links_[j].next)
+      if (!visit(links_[j].to)) return;
+  }
+
+  void prefetch(int32_t x) const {
+    __builtin_prefetch(&ptr_[x]);
+    __builtin_prefetch(&added_[x]);
   }
 
  private:
-  static void insert(std::vector<int32_t>& list, int32_t x) {
-    list.insert(std::lower_bound(list.begin(), list.end(), x), x);
+  struct Link {
+    int32_t to, next;
+  };
+  void insert(int32_t x, int32_t y) {
+    int32_t before = -1, at = added_[x];
+    while (at >= 0 && links_[at].to < y) before = std::exchange(at, links_[at].next);
+    const auto fresh = static_cast<int32_t>(links_.size());
+    links_.push_back({y, at});
+    (before < 0 ? added_[x] : links_[before].next) = fresh;
   }
-  std::vector<int64_t> ptr_;
-  std::vector<int32_t> nbr_;
-  std::vector<std::vector<int32_t>> added_;
+  Buffer<int64_t> ptr_;
+  Buffer<int32_t> nbr_, added_;  // added_: first of a list of recovered neighbours, -1: none
+  Buffer<Link> links_;
 };
 
 // Breadth-first balls; `seen` remembers which ball a node was last put in.
 class Balls {
  public:
-  Balls(int64_t n, int radius, int64_t cap)
-      : radius_(radius), cap_(cap), seen_(static_cast<size_t>(n), 0) {}
+  Balls(int64_t n, int radius, int64_t cap) : radius_(radius), cap_(cap) { seen_.resize(n, 0); }
 
   // Adds to `out` the ball of s: at most cap nodes within radius hops.
   void collect(const Sparsifier& h, int32_t s, std::vector<int32_t>& out) {
@@ -88,16 +98,19 @@ class Balls {
   int radius_;
   int64_t cap_;
   int64_t stamp_ = 0;
-  std::vector<int64_t> seen_;
+  Buffer<int64_t> seen_;
 };
 
 // Take an edge in pass p if both ends were closed in fewer than p balls; all passes scan the same
 // list.  An edge that fails waits in the list of the first pass that could take it, so that
 // passes in which nothing changes for it cost nothing.  Marks only grow: this is the plain scan.
-std::vector<int64_t> recover(const std::vector<Keyed>& order, const int32_t* u, const int32_t* v,
+std::vector<int64_t> recover(const Buffer<Keyed>& order, const int32_t* u, const int32_t* v,
                              Sparsifier& h, Balls& balls, int64_t n, int64_t budget) {
+  constexpr int64_t ahead = 12;
   std::vector<int64_t> taken;
-  std::vector<int32_t> mark(static_cast<size_t>(n), 0), ball;
+  Buffer<int32_t> mark;
+  mark.resize(n, 0);
+  std::vector<int32_t> ball;
   std::map<int32_t, std::vector<int64_t>> waiting;
   const auto scan = [&](int64_t rank, int32_t pass) {
     const int64_t e = order[rank].id;
@@ -116,8 +129,18 @@ std::vector<int64_t> recover(const std::vector<Keyed>& order, const int32_t* u, 
     taken.push_back(e);
   };
   const auto done = [&] { return static_cast<int64_t>(taken.size()) >= budget; };
-  for (int64_t rank = 0; rank < static_cast<int64_t>(order.size()) && !done(); ++rank)
+  for (int64_t rank = 0; rank < order.size() && !done(); ++rank) {
+    if (rank + 2 * ahead < order.size()) {
+      __builtin_prefetch(u + order[rank + 2 * ahead].id);
+      __builtin_prefetch(v + order[rank + 2 * ahead].id);
+    }
+    if (rank + ahead < order.size())
+      for (const int32_t x : {u[order[rank + ahead].id], v[order[rank + ahead].id]}) {
+        __builtin_prefetch(&mark[x]);
+        h.prefetch(x);
+      }
     scan(rank, 1);
+  }
   while (!done() && !waiting.empty()) {
     const int32_t pass = waiting.begin()->first;
     std::vector<int64_t> list = std::move(waiting.begin()->second);
@@ -139,17 +162,15 @@ NumpyArray<int64_t> recover_edges(In<int32_t> u, In<int32_t> v, In<double> stret
     nb::gil_scoped_release free;
     std::vector<bool> in_tree(static_cast<size_t>(m), false);
     for (size_t i = 0; i < tree.shape(0); ++i) in_tree[tree.data()[i]] = true;
-    std::vector<Keyed> order;
-    order.reserve(static_cast<size_t>(m) - tree.shape(0));
+    Buffer<Keyed> order;
+    order.reserve(m - static_cast<int64_t>(tree.shape(0)));
     for (int64_t e = 0; e < m; ++e) {
       if (in_tree[e]) continue;
-      uint64_t bits;
-      std::memcpy(&bits, stretch.data() + e, sizeof bits);
-      order.push_back({~bits, e});
+      order.push_back({descending(stretch.data()[e]), e});
     }
-    sort_hashed_ties(order, seed);
+    sort_hashed_ties(order, seed, [](int64_t e) { return e; });
     check_signals();
-    Sparsifier h(n, tree, u.data(), v.data());
+    Sparsifier h(n, in_tree, u.data(), v.data());
     Balls balls(n, radius, cap);
     taken = recover(order, u.data(), v.data(), h, balls, n, budget);
   }

@@ -5,6 +5,7 @@
 #include "cpu/bindings.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/radix.hpp"
+#include "cpu/union_find.hpp"
 
 namespace gs {
 namespace {
@@ -133,19 +134,11 @@ NumpyArray<bool> spanning_forest(In<int64_t> order, In<int64_t> u, In<int64_t> v
   Fresh<bool> mask(m);
   {
     nb::gil_scoped_release free;
-    std::memset(mask.data.get(), 0, static_cast<size_t>(m));
-    std::vector<int64_t> parent(static_cast<size_t>(n));
-    for (int64_t x = 0; x < n; ++x) parent[x] = x;
-    const auto find = [&](int64_t x) {
-      while (parent[x] != x) x = parent[x] = parent[parent[x]];
-      return x;
-    };
+    UnionFind trees(n);
     for (size_t i = 0; i < order.shape(0); ++i) {
       const int64_t e = order.data()[i];
-      const int64_t a = find(u.data()[e]), b = find(v.data()[e]);
-      if (a == b) continue;
-      parent[std::max(a, b)] = std::min(a, b);
-      mask.data[e] = true;
+      mask.data[e] =
+          trees.unite(static_cast<int32_t>(u.data()[e]), static_cast<int32_t>(v.data()[e]));
     }
   }
   return mask.release();

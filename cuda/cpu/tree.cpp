@@ -1,151 +1,153 @@
 // Spanning forest of the tree sparsifier and the stretch of every edge along it.
 // Input: a simple undirected graph without self-loops, and its edges (u < v) in the order of their
-// numbers.  Order of edges everywhere: (key descending, tie hash, number).
+// numbers.  Order of edges everywhere: (key descending, tie hash of the number).
 #include "core/tree.hpp"
 
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "cpu/bindings.hpp"
+#include "cpu/breadth_first.hpp"
 #include "cpu/hashed_sort.hpp"
 #include "cpu/parallel.hpp"
+#include "cpu/union_find.hpp"
 
 namespace gs {
 namespace {
 
 constexpr int64_t kSmall = 1 << 15;
 
-struct Edges {
-  const int32_t* u;
-  const int32_t* v;
-  const double* w;
-  int64_t size;
+// Edges by key: their positions in `graph.edges`.
+Buffer<Keyed> edge_order(const CsrView<int32_t>& g, const BreadthFirst& graph, const double* w,
+                         bool effective, uint64_t seed) {
+  const int64_t n = g.num_nodes, m = graph.edges.size();
+  Buffer<Keyed> items;
+  items.resize_raw(m);
+  Buffer<double> log_degree;
+  log_degree.resize_raw(effective ? n : 0);
+  for (int64_t i = 0; i < log_degree.size(); ++i) {
+    const int32_t x = graph.order[i];
+    log_degree[i] = static_cast<double>(g.end(x) - g.begin(x));
+  }
+  for (double& d : log_degree) d = std::log(d);
+  for (int64_t at = 0; at < m; ++at) {
+    const RankedEdge& e = graph.edges[at];
+    double key = w[e.id];
+    if (effective)
+      key = effective_weight(key, std::max(log_degree[e.a], log_degree[e.b]),
+                             int64_t{graph.depth[e.a]} + graph.depth[e.b]);
+    items[at] = {descending(key), at};
+  }
+  sort_hashed_ties(items, seed, [&](int64_t at) { return graph.edges[at].id; });
+  return items;
+}
+
+// Edges that join two trees: their positions, in the order taken.
+Buffer<int64_t> kruskal(const Buffer<Keyed>& order, const BreadthFirst& graph) {
+  constexpr int64_t ahead = 16;
+  const int64_t n = graph.order.size(), m = order.size();
+  const auto edge = [&](int64_t i) -> const RankedEdge& { return graph.edges[order[i].id]; };
+  UnionFind trees(n);
+  Buffer<int64_t> taken;
+  taken.reserve(n);
+  for (int64_t i = 0; i < m && taken.size() + 1 < n; ++i) {
+    if (i + 2 * ahead < m) __builtin_prefetch(&edge(i + 2 * ahead));
+    if (i + ahead < m) {
+      trees.prefetch(edge(i + ahead).a);
+      trees.prefetch(edge(i + ahead).b);
+    }
+    if (trees.unite(edge(i).a, edge(i).b)) taken.push_back(order[i].id);
+  }
+  return taken;
+}
+
+struct Link {
+  int32_t to;
+  double r;
 };
 
-// Nodes in BFS order from the roots: in each component the node of largest degree, lowest number.
-struct Layers {
-  std::vector<int32_t> order, depth;
+// The forest as a graph on ranks: links of x are [ptr[x], ptr[x + 1]).
+struct Links {
+  Buffer<int64_t> ptr;
+  Buffer<Link> links;
 };
 
-Layers bfs_layers(const CsrView<int32_t>& g) {
-  const int64_t n = g.num_nodes;
-  std::vector<Keyed> by_degree(static_cast<size_t>(n));
-  for (int64_t x = 0; x < n; ++x) by_degree[x] = {~static_cast<uint64_t>(g.end(x) - g.begin(x)), x};
-  std::vector<Keyed> scratch;
-  radix_sort(by_degree.data(), n, scratch);
-  Layers out{{}, std::vector<int32_t>(static_cast<size_t>(n), -1)};
-  out.order.reserve(static_cast<size_t>(n));
-  for (const Keyed& candidate : by_degree) {
-    if (out.depth[candidate.id] >= 0) continue;
-    out.depth[candidate.id] = 0;
-    out.order.push_back(static_cast<int32_t>(candidate.id));
-    for (size_t at = out.order.size() - 1; at < out.order.size(); ++at) {
-      const int32_t x = out.order[at];
-      for (int64_t i = g.begin(x); i < g.end(x); ++i) {
-        const int32_t y = g.indices[i];
-        if (out.depth[y] >= 0) continue;
-        out.depth[y] = out.depth[x] + 1;
-        out.order.push_back(y);
+Links link_up(const Buffer<int64_t>& taken, const BreadthFirst& graph, const double* w) {
+  const int64_t n = graph.order.size(), m = graph.edges.size();
+  std::vector<bool> in_forest(static_cast<size_t>(m), false);
+  for (const int64_t at : taken) in_forest[at] = true;
+  Links out;
+  out.ptr.resize(n + 1, 0);
+  for (int64_t at = 0; at < m; ++at)
+    if (in_forest[at]) ++out.ptr[graph.edges[at].a], ++out.ptr[graph.edges[at].b];
+  std::partial_sum(out.ptr.begin(), out.ptr.end(), out.ptr.begin());
+  out.links.resize_raw(2 * taken.size());
+  for (int64_t at = 0; at < m; ++at) {
+    if (!in_forest[at]) continue;
+    const RankedEdge& e = graph.edges[at];
+    const double r = 1.0 / w[e.id];
+    out.links[--out.ptr[e.a]] = {e.b, r};
+    out.links[--out.ptr[e.b]] = {e.a, r};
+  }
+  return out;
+}
+
+// Parents before children, one path after the other.
+struct Rooted {
+  Buffer<int32_t> order, parent;
+  Buffer<double> depth;
+};
+
+Rooted root_all(const Links& forest, const BreadthFirst& graph) {
+  const int64_t n = graph.order.size();
+  Rooted out;
+  out.order.reserve(n);
+  out.parent.resize(n, -1);
+  out.depth.resize(n, 0.0);
+  Buffer<int32_t> open;
+  for (int64_t root = 0; root < n; ++root) {
+    if (graph.depth[root] != 0) continue;
+    open.push_back(static_cast<int32_t>(root));
+    while (open.size() > 0) {
+      const int32_t x = open[open.size() - 1];
+      open.resize_raw(open.size() - 1);
+      out.order.push_back(x);
+      for (int64_t i = forest.ptr[x]; i < forest.ptr[x + 1]; ++i) {
+        const Link& link = forest.links[i];
+        if (link.to == out.parent[x]) continue;
+        out.parent[link.to] = x;
+        out.depth[link.to] = out.depth[x] + link.r;
+        open.push_back(link.to);
       }
     }
   }
   return out;
 }
 
-uint64_t descending(double key) {
-  uint64_t bits;  // key >= 0: the bit pattern orders like the number
-  std::memcpy(&bits, &key, sizeof bits);
-  return ~bits;
-}
-
-std::vector<Keyed> edge_order(const CsrView<int32_t>& g, const Edges& edges, const Layers& layers,
-                              bool effective, uint64_t seed) {
-  std::vector<Keyed> items(static_cast<size_t>(edges.size));
-  int64_t most = 0;
-  for (int64_t x = 0; x < g.num_nodes; ++x) most = std::max(most, g.end(x) - g.begin(x));
-  std::vector<double> log_table(effective ? static_cast<size_t>(most) + 1 : 0);
-  for (size_t d = 1; d < log_table.size(); ++d) log_table[d] = std::log(static_cast<double>(d));
-  for (int64_t e = 0; e < edges.size; ++e) {
-    const int32_t u = edges.u[e], v = edges.v[e];
-    double key = edges.w[e];
-    if (effective) {
-      const int64_t degree = std::max(g.end(u) - g.begin(u), g.end(v) - g.begin(v));
-      key = effective_weight(key, log_table[degree], int64_t{layers.depth[u]} + layers.depth[v]);
-    }
-    items[e] = {descending(key), e};
-  }
-  sort_hashed_ties(items, seed);
-  return items;
-}
-
-// Edges that join two trees, in the order taken.
-std::vector<int64_t> kruskal(const std::vector<Keyed>& order, const Edges& edges, int64_t n) {
-  std::vector<int32_t> parent(static_cast<size_t>(n));
-  std::iota(parent.begin(), parent.end(), 0);
-  const auto find = [&](int32_t x) {
-    while (parent[x] != x) x = parent[x] = parent[parent[x]];
-    return x;
-  };
-  std::vector<int64_t> taken;
-  taken.reserve(static_cast<size_t>(n));
-  for (const Keyed& item : order) {
-    const int32_t a = find(edges.u[item.id]), b = find(edges.v[item.id]);
-    if (a == b) continue;
-    parent[std::max(a, b)] = std::min(a, b);
-    taken.push_back(item.id);
-    if (static_cast<int64_t>(taken.size()) == n - 1) break;
-  }
-  return taken;
-}
-
 struct Forest {
-  std::vector<int32_t> number;  // preorder number of each node
-  std::vector<TreeNode> nodes;  // by preorder number
+  Buffer<int32_t> number;  // preorder number of each rank
+  Buffer<TreeNode> nodes;  // by preorder number
 };
 
-// Root the forest at the first node of each component in `bfs`, number it in preorder.
-Forest root_forest(const std::vector<int64_t>& taken, const Edges& edges, const Layers& layers) {
-  const size_t n = layers.order.size();
-  std::vector<int64_t> ptr(n + 1, 0);
-  for (const int64_t e : taken) ++ptr[edges.u[e]], ++ptr[edges.v[e]];
-  std::partial_sum(ptr.begin(), ptr.end(), ptr.begin());
-  struct Link {
-    int32_t to;
-    double r;
-  };
-  std::vector<Link> link(2 * taken.size());
-  for (const int64_t e : taken) {
-    link[--ptr[edges.u[e]]] = {edges.v[e], 1.0 / edges.w[e]};
-    link[--ptr[edges.v[e]]] = {edges.u[e], 1.0 / edges.w[e]};
-  }
-  std::vector<int32_t> order, parent(n, -1), size(n, 1);
-  std::vector<double> depth(n, 0.0);
-  order.reserve(n);
-  for (const int32_t root : layers.order) {
-    if (layers.depth[root] != 0) continue;
-    order.push_back(root);
-    for (size_t at = order.size() - 1; at < order.size(); ++at) {
-      const int32_t x = order[at];
-      for (int64_t i = ptr[x]; i < ptr[x + 1]; ++i) {
-        if (link[i].to == parent[x]) continue;
-        parent[link[i].to] = x;
-        depth[link[i].to] = depth[x] + link[i].r;
-        order.push_back(link[i].to);
-      }
-    }
-  }
-  std::vector<int32_t> heavy(n, -1), free(n);
-  for (size_t i = n; i-- > 0;) {
-    const int32_t x = order[i], p = parent[x];
+// Number a rooted forest in preorder, heavy child first.
+Forest number_forest(const Rooted& rooted) {
+  const int64_t n = rooted.order.size();
+  Buffer<int32_t> size, heavy, free;
+  size.resize(n, 1);
+  heavy.resize(n, -1);
+  free.resize_raw(n);
+  for (int64_t i = n; i-- > 0;) {
+    const int32_t x = rooted.order[i], p = rooted.parent[x];
     if (p < 0) continue;
     size[p] += size[x];
     if (heavy[p] < 0 || size[x] >= size[heavy[p]]) heavy[p] = x;
   }
-  Forest out{std::vector<int32_t>(n), std::vector<TreeNode>(n)};
+  Forest out;
+  out.number.resize_raw(n);
+  out.nodes.resize_raw(n);
   int32_t next_tree = 0;
-  for (const int32_t x : order) {  // parents come first; free[p]: next number among p's children
-    const int32_t p = parent[x];
+  for (const int32_t x : rooted.order) {  // free[p]: next number among p's children
+    const int32_t p = rooted.parent[x];
     int32_t at, head;
     if (p < 0) {
       at = head = next_tree;
@@ -158,7 +160,7 @@ Forest root_forest(const std::vector<int64_t>& taken, const Edges& edges, const 
       free[p] += size[x];
     }
     out.number[x] = at;
-    out.nodes[at] = {head, -1, depth[x]};
+    out.nodes[at] = {head, -1, rooted.depth[x]};
     if (head == at)
       out.nodes[at].above = p < 0 ? -1 : out.number[p];
     else
@@ -168,33 +170,59 @@ Forest root_forest(const std::vector<int64_t>& taken, const Edges& edges, const 
   return out;
 }
 
-// (tree, stretch, total): edges of the forest in the order taken, w R_T of every edge, their sum.
+struct Tree {
+  Buffer<int64_t> taken;  // positions in the order taken
+  Fresh<double> stretch;  // by number of the edge
+  double total;
+};
+
+Tree make_tree(const CsrView<int32_t>& g, const BreadthFirst& graph, const double* w,
+               bool effective, uint64_t seed, int threads) {
+  const int64_t m = graph.edges.size();
+  Tree out{kruskal(edge_order(g, graph, w, effective, seed), graph), Fresh<double>(m), 0.0};
+  check_signals();
+  const Forest forest = number_forest(root_all(link_up(out.taken, graph, w), graph));
+  check_signals();
+  double* stretch = out.stretch.data.get();
+#pragma omp parallel for num_threads(threads) schedule(static, 4096)
+  for (int64_t at = 0; at < m; ++at) {
+    const RankedEdge& e = graph.edges[at];
+    stretch[e.id] =
+        w[e.id] * tree_resistance(forest.nodes.data(), forest.number[e.a], forest.number[e.b]);
+  }
+  for (const int64_t at : out.taken) stretch[graph.edges[at].id] = 1.0;
+  for (int64_t e = 0; e < m; ++e) out.total += stretch[e];
+  return out;
+}
+
+// (effective, tree, stretch, total) of the tree of smaller total stretch among those asked for:
+// edges of the forest in the order taken, w R_T of every edge, their sum.
 nb::tuple spanning_tree(In<int64_t> indptr, In<int32_t> indices, In<int32_t> u, In<int32_t> v,
-                        In<double> w, bool effective, uint64_t seed, int num_threads) {
+                        In<double> w, bool effective, bool max_weight, uint64_t seed,
+                        int num_threads) {
   const CsrView<int32_t> g = view(indptr, indices);
-  const Edges edges{u.data(), v.data(), w.data(), static_cast<int64_t>(u.shape(0))};
-  Fresh<double> stretch(edges.size);
-  std::vector<int64_t> taken;
-  double total = 0;
+  const int64_t m = static_cast<int64_t>(u.shape(0));
+  Tree best{{}, Fresh<double>(0), 0.0};
+  bool is_effective = false;
+  Fresh<int64_t> ids(0);
   {
     nb::gil_scoped_release free;
-    const int threads = edges.size < kSmall ? 1 : resolve_threads(num_threads);
-    const Layers layers = bfs_layers(g);
+    const int threads = m < kSmall ? 1 : resolve_threads(num_threads);
+    const BreadthFirst graph = breadth_first(g, u.data(), v.data(), m);
     check_signals();
-    taken = kruskal(edge_order(g, edges, layers, effective, seed), edges, g.num_nodes);
-    check_signals();
-    const Forest forest = root_forest(taken, edges, layers);
-    check_signals();
-#pragma omp parallel for num_threads(threads) schedule(static, 4096)
-    for (int64_t e = 0; e < edges.size; ++e)
-      stretch.data[e] = edges.w[e] * tree_resistance(forest.nodes.data(), forest.number[edges.u[e]],
-                                                     forest.number[edges.v[e]]);
-    for (const int64_t e : taken) stretch.data[e] = 1.0;
-    for (int64_t e = 0; e < edges.size; ++e) total += stretch.data[e];
+    if (effective) best = make_tree(g, graph, w.data(), true, seed, threads);
+    is_effective = effective;
+    if (max_weight) {
+      Tree other = make_tree(g, graph, w.data(), false, seed, threads);
+      if (!effective || other.total < best.total) {
+        best = std::move(other);
+        is_effective = false;
+      }
+    }
+    ids = Fresh<int64_t>(best.taken.size());
+    for (int64_t i = 0; i < ids.size; ++i) ids.data[i] = graph.edges[best.taken[i]].id;
   }
-  Fresh<int64_t> tree(static_cast<int64_t>(taken.size()));
-  std::copy(taken.begin(), taken.end(), tree.data.get());
-  return nb::make_tuple(tree.release(), stretch.release(), total);
+  return nb::make_tuple(is_effective, ids.release(), best.stretch.release(), best.total);
 }
 
 }  // namespace
@@ -202,7 +230,7 @@ nb::tuple spanning_tree(In<int64_t> indptr, In<int32_t> indices, In<int32_t> u, 
 void bind_tree(nb::module_& m) {
   using namespace nb::literals;
   m.def("spanning_tree", &spanning_tree, "indptr"_a, "indices"_a, "u"_a, "v"_a, "w"_a,
-        "effective"_a, "seed"_a, "threads"_a);
+        "effective"_a, "max_weight"_a, "seed"_a, "threads"_a);
 }
 
 }  // namespace gs

@@ -7,20 +7,13 @@ from typing import Any
 import numpy as np
 
 from graphsparse.graph import Graph
+from graphsparse.linalg.components import component_labels
 
 
 def components(graph: Graph) -> tuple[int, int]:
     """Return the number of (weakly) connected components and the nodes of the largest."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = graph.num_nodes
-    if n == 0:
-        return 0, 0
-    ones = np.ones(graph.num_arcs, np.int8)
-    pattern = csr_array((ones, graph.indices, graph.indptr), shape=(n, n))
-    count, label = connected_components(pattern, directed=graph.directed, connection="weak")
-    return int(count), int(np.bincount(label).max())
+    count, label = component_labels(graph)
+    return count, int(np.bincount(label).max()) if count else 0
 
 
 def isolated_nodes(graph: Graph) -> int:

@@ -55,16 +55,12 @@ def spanning_tree(graph: Graph, *, kind: TreeKind = "auto", seed: int = 0) -> Sp
     -----
     O(m + n log n) time, about 50 bytes per edge of scratch memory.
     """
-    if kind == "auto":
-        first = spanning_tree(graph, kind="effective", seed=seed)
-        second = spanning_tree(graph, kind="max_weight", seed=seed)
-        return second if second.total_stretch < first.total_stretch else first
     u, v = graph.edges()
-    edges, stretch, total = native.spanning_tree(
-        graph.indptr, graph.indices, u, v, graph.edge_weights(), kind == "effective", seed,
-        requested_threads(),
+    effective, edges, stretch, total = native.spanning_tree(
+        graph.indptr, graph.indices, u, v, graph.edge_weights(), kind != "max_weight",
+        kind != "effective", seed, requested_threads(),
     )  # fmt: skip
-    return SpanningTree(kind, edges, stretch, total)
+    return SpanningTree("effective" if effective else "max_weight", edges, stretch, total)
 
 
 def recover_edges(

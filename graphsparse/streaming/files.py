@@ -144,7 +144,7 @@ def _named(row: Iterable[str], where: str) -> tuple[str, ...]:
 
 def _batch(rows: list[Row], order: tuple[str, ...], name: str, lines: Sequence[int]) -> EdgeBatch:
     """Return the updates of rows; a wrong one is named by its line."""
-    least = order.index("w") if order == COLUMNS else len(order)
+    least = 1 + max(order.index(column) for column in COLUMNS[:3])  # w and time may be left out
     parsed = []
     for line, row in zip(lines, rows, strict=True):
         if not least <= len(row) <= len(order):

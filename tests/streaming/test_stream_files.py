@@ -78,6 +78,20 @@ def test_time_is_carried_along(tmp_path: Path) -> None:
     assert batch.time.tolist() == [3.5, 4.0]
 
 
+def test_columns_behind_the_ends_may_be_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "updates.csv"
+    file.write_text("op,u,v,w\ninsert,0,1,2\ndelete,0,1\ninsert,4,5\n")
+    (batch,) = read_stream(file)
+    assert (batch.op.tolist(), batch.u.tolist(), batch.w.tolist()) == (
+        [0, 1, 0],
+        [0, 0, 4],
+        [2, 0, 1],
+    )
+    file.write_text("op,w,u,v\ndelete,0,1\n")  # the row ends before v
+    with pytest.raises(GraphFormatError, match=r"updates\.csv:2: expected 4 fields, got 3"):
+        list(read_stream(file))
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
