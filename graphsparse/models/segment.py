@@ -157,7 +157,7 @@ class _Mean(torch.autograd.Function):
         return _relu_mean(x.detach(), groups, relu=False)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         groups = ctx.groups
         out = grad.new_empty(groups.num_rows, grad.shape[1])
@@ -179,7 +179,7 @@ class _Max(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         groups = ctx.groups
         out = grad.new_empty(groups.num_rows, grad.shape[1])
@@ -206,7 +206,7 @@ class _Update(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, weight, pooled, out = ctx.saved_tensors
         groups, dim = ctx.groups, len(weight)
@@ -237,7 +237,7 @@ class _Pool(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         values, att = ctx.saved_tensors
         grad_logits = att.new_empty(ctx.shape)
@@ -266,7 +266,7 @@ class _Read(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, keys, values, att = ctx.saved_tensors
         grads = [x.new_empty(x.shape) for x in (q, keys, values)]

@@ -5,16 +5,27 @@ They run on any device, and judge the native kernels in the tests.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graphsparse.operators.groups import Groups
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def indices(array: Array, like: Tensor) -> Tensor:
+    """Return an array of ids as a tensor on the device of ``like``."""
+    # Arrays of a Hypergraph are read-only, which torch tensors cannot be.
+    return torch.from_numpy(array if array.flags.writeable else array.copy()).to(like.device)
+
 
 def row_groups(groups: Groups, like: Tensor) -> Tensor:
     """Return the group of each row, on the device of ``like``."""
-    return torch.from_numpy(groups.ids).to(like.device)
+    return indices(groups.ids, like)
 
 
 def mean(x: Tensor, groups: Groups) -> Tensor:
