@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphsparse.datasets import list_datasets, load_dataset
     from graphsparse.io import read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
+    from graphsparse.operators.fastrp import FastRP, fastrp
     from graphsparse.operators.grass import grass
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from graphsparse.operators.teddy import teddy, teddy_scores
     from graphsparse.streaming.batch import EdgeBatch
     from graphsparse.streaming.dygrass import DynamicSparsifier
+    from graphsparse.streaming.fastrp import FastRPStream
 
 __version__ = "0.1.0"
 
@@ -36,9 +38,12 @@ __version__ = "0.1.0"
 _LAZY = {
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
+    "FastRP": "graphsparse.operators.fastrp",
+    "FastRPStream": "graphsparse.streaming.fastrp",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
+    "fastrp": "graphsparse.operators.fastrp",
     "grass": "graphsparse.operators.grass",
     "laplacian": "graphsparse.linalg",
     "list_datasets": "graphsparse.datasets",
@@ -57,6 +62,8 @@ __all__ = [
     "DownloadError",
     "DynamicSparsifier",
     "EdgeBatch",
+    "FastRP",
+    "FastRPStream",
     "Graph",
     "GraphFormatError",
     "GraphsparseError",
@@ -65,6 +72,7 @@ __all__ = [
     "SparsifyResult",
     "condition_number",
     "effective_resistance",
+    "fastrp",
     "grass",
     "laplacian",
     "list_datasets",

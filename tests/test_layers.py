@@ -17,7 +17,7 @@ ROWS = [
     {"device"},
     {"rng"},
     {"graph"},
-    {"convert", "io", "linalg", "selection"},
+    {"convert", "io", "linalg", "selection", "sketch"},
     {"operators", "streaming", "datasets"},
     {"quality"},
     {"transforms", "loaders", "models"},

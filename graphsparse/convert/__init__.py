@@ -1,6 +1,6 @@
 """Graphs of other packages: in and out, and back in the type that was given."""
 
-from graphsparse.convert.border import Border, as_border
+from graphsparse.convert.border import Border, as_border, as_graph
 from graphsparse.convert.hetero_types import hetero_borders, restore_hetero
 from graphsparse.convert.hypergraph_types import (
     from_hyperedges,
@@ -20,6 +20,7 @@ from graphsparse.convert.torch_types import (
 __all__ = [
     "Border",
     "as_border",
+    "as_graph",
     "from_edge_index",
     "from_hyperedges",
     "from_hypergraph_data",

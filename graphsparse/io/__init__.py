@@ -15,6 +15,7 @@ from graphsparse.io.labelled_hypergraph import LabelledHypergraph
 from graphsparse.io.options import Array, ReadKeywords, ReadOptions, ReadReport, make_options
 from graphsparse.io.pieces import rebatch
 from graphsparse.io.streams import PathLike, atomic_write, source_name, split_suffix
+from graphsparse.io.vectors import write_vectors
 
 
 class Format(NamedTuple):
@@ -195,4 +196,5 @@ __all__ = [
     "read_id_map",
     "write_graph",
     "write_id_map",
+    "write_vectors",
 ]
