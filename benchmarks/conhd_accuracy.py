@@ -205,9 +205,9 @@ predictor can tell apart: 0.986 is the best micro F1 there is.
 
 """
 LEAK = """In these sets 77 to 79 % of the test hyperedges share more than half of their true members
-with a training hyperedge of equal size, because each source hyperedge was corrupted several times. They
-say little about generalisation. Their node features are not public; features here are normal
-numbers, trained.
+with a training hyperedge of equal size, because each source hyperedge was corrupted several
+times. They say little about generalisation. Their node features are not public; features here
+are normal numbers, trained.
 """
 
 
