@@ -3,6 +3,7 @@
 #pragma once
 
 #ifdef __CUDACC_RTC__
+using uint16_t = unsigned short;
 using int32_t = int;
 using uint16_t = unsigned short;
 using uint32_t = unsigned int;

@@ -17,9 +17,8 @@ using Codes = nb::ndarray<const uint16_t, nb::ndim<3>, nb::c_contig, nb::device:
 template <class T>
 using Maybe = std::optional<T>;
 
-constexpr int64_t kChunk = 1 << 14;           // arcs and rows of a chunk
-constexpr int64_t kSegment = 256;             // chunks between looks for Ctrl-C
-constexpr int64_t kStreamBytes = 64ll << 20;  // results above this do not fit any cache
+constexpr int64_t kChunk = 1 << 14;  // arcs and rows of a chunk
+constexpr int64_t kSegment = 256;    // chunks between looks for Ctrl-C
 
 // The rows to compute: all of them, or a list.
 template <class T, class Index>
@@ -59,6 +58,19 @@ GS_CLONES void run_rows(const RowRange<typename Source::T, Index>& range, const 
     } else {
       gather_piece(range.arcs, x, range.arcs.begin[row], range.arcs.end[row], range.limit, width,
                    sum);
+    }
+    if constexpr (std::is_same_v<Source, DenseRows<typename Source::T>>) {
+      if (sink.earlier != 0.0) {
+        auto* before = sum + room;
+        std::copy(x.x + row * width, x.x + (row + 1) * width, before);
+        const double squares = sink.unit ? sum_of_squares(before, width) : 0.0;
+        const double length = sink.unit ? row_length(before, width, squares) : 0.0;
+        merge_row(sink, before, r, length, sink.earlier, sink.fresh);
+        RowSink<typename Source::T> rest = sink;
+        rest.fresh = false;
+        finish_row(rest, sum, row, r);
+        continue;
+      }
     }
     finish_row(sink, sum, row, r);
   }
@@ -104,17 +116,16 @@ void in_segments(int64_t count, int threads, Body&& body) {
 
 template <class Source, class Index>
 void run(const RowRange<typename Source::T, Index>& range, const Source& x,
-         RowSink<typename Source::T> sink, int num_threads) {
+         const RowSink<typename Source::T>& sink, int num_threads) {
   using T = typename Source::T;
   const Plan plan = make_plan(range);
   const int64_t room = padded(sink.width), pieces = plan.first.back();
   const int64_t chunks = static_cast<int64_t>(plan.chunks.size()) - 1;
   const int threads = chunks + pieces < 2 ? 1 : resolve_threads(num_threads);
-  sink.stream = range.count * sink.width * static_cast<int64_t>(sizeof(T)) > kStreamBytes;
   const std::unique_ptr<T[], Free> sums(
       static_cast<T*>(allocate(static_cast<size_t>(pieces * room) * sizeof(T))));
   const std::unique_ptr<T[], Free> buffers(
-      static_cast<T*>(allocate(static_cast<size_t>(threads * (room + 16)) * sizeof(T))));
+      static_cast<T*>(allocate(static_cast<size_t>(threads * 2 * (room + 16)) * sizeof(T))));
   std::vector<int64_t> hub_of(static_cast<size_t>(pieces));
   for (size_t h = 0; h < plan.hubs.size(); ++h)
     std::fill(hub_of.begin() + plan.first[h], hub_of.begin() + plan.first[h + 1],
@@ -128,7 +139,7 @@ void run(const RowRange<typename Source::T, Index>& range, const Source& x,
                      sums.get()};
   in_segments(chunks, threads, [&](int64_t c, int thread) {
     run_rows(range, x, sink, hubs, plan.chunks[c], plan.chunks[c + 1],
-             buffers.get() + thread * (room + 16));
+             buffers.get() + thread * 2 * (room + 16));
   });
 }
 
@@ -148,7 +159,7 @@ void bind_source(nb::module_& m, View source) {
                Maybe<In<int64_t>> rows, Maybe<In<T>> scale, Given x, Maybe<In<T>> factors,
                int64_t width, Maybe<Matrix<T>> power, Maybe<Matrix<uint16_t>> half,
                Maybe<Matrix<T>> merged, int64_t column, Maybe<Out<double>> squares, double alpha,
-               bool unit, bool loop, bool fresh, int threads) {
+               double earlier, bool unit, bool loop, bool fresh, int threads) {
         nb::gil_scoped_release free;
         RowRange<T, Index> range;
         range.arcs = {begin.data(), end.data(), indices.data(), data_or_null(values)};
@@ -164,6 +175,7 @@ void bind_source(nb::module_& m, View source) {
         sink.squares = squares ? squares->data() : nullptr;
         sink.width = width;
         sink.alpha = alpha;
+        sink.earlier = earlier;
         sink.unit = unit;
         sink.loop = loop;
         sink.fresh = fresh;
@@ -173,7 +185,8 @@ void bind_source(nb::module_& m, View source) {
       "values"_a.noconvert().none(), "rows"_a.noconvert().none(), "scale"_a.noconvert().none(),
       "x"_a.noconvert(), "factors"_a.noconvert().none(), "width"_a, "power"_a.noconvert().none(),
       "half"_a.noconvert().none(), "merged"_a.noconvert().none(), "column"_a,
-      "squares"_a.noconvert().none(), "alpha"_a, "unit"_a, "loop"_a, "fresh"_a, "threads"_a);
+      "squares"_a.noconvert().none(), "alpha"_a, "earlier"_a, "unit"_a, "loop"_a, "fresh"_a,
+      "threads"_a);
 }
 
 template <class T, class Index>

@@ -1,9 +1,5 @@
 // One power of FastRP on a range of rows: gather-sum in registers, scale, norm, store, merge.
 #pragma once
-#ifdef __SSE2__
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 #include <cmath>
 
@@ -11,7 +7,7 @@
 
 namespace gs {
 
-constexpr int64_t kAhead = 16;  // arcs between the prefetch of a row, into L2, and its use
+constexpr int64_t kAhead = 24;  // arcs between the prefetch of a row, into L2, and its use
 
 // What becomes of a row once it is summed; pointers may be null.
 template <class T>
@@ -22,11 +18,11 @@ struct RowSink {
   T* merged = nullptr;        // (rows, width)
   double* squares = nullptr;  // (rows,): sums of squares
   int64_t width = 0, stride = 0;
-  double alpha = 1.0;   // weight in `merged`
-  bool unit = false;    // merge rows of length 1
-  bool loop = false;    // the power itself has rows of length 1
-  bool fresh = false;   // write `merged` instead of adding to it
-  bool stream = false;  // store round the caches
+  double earlier = 0.0;  // weight in `merged` of the rows that are gathered
+  double alpha = 1.0;    // weight in `merged`
+  bool unit = false;     // merge rows of length 1
+  bool loop = false;     // the power itself has rows of length 1
+  bool fresh = false;    // write `merged` instead of adding to it
 };
 
 // Rows that are worth several threads each, in pieces that are summed beforehand.
@@ -120,39 +116,23 @@ GS_INLINE double row_length(const T* x, int64_t width, double squares) {
   return most * std::sqrt(sum);
 }
 
+// Adds alpha times a row, or its direction, to the merged result; the row is spent afterwards.
 template <class T>
-GS_INLINE void store_row(T* to, const T* from, int64_t width, bool stream) {
-#ifdef __SSE2__
-  if (stream && (reinterpret_cast<uintptr_t>(to) & 15) == 0) {
-    const int64_t whole = width * static_cast<int64_t>(sizeof(T)) / 16;
-    for (int64_t k = 0; k < whole; ++k)
-      _mm_stream_si128(reinterpret_cast<__m128i*>(to) + k,
-                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(from) + k));
-    for (int64_t k = whole * 16 / static_cast<int64_t>(sizeof(T)); k < width; ++k) to[k] = from[k];
-    return;
-  }
-#endif
-  for (int64_t k = 0; k < width; ++k) to[k] = from[k];
-}
-
-// Adds a row, or its direction, to the merged result; `sum` is spent afterwards.
-template <class T>
-GS_INLINE void merge_row(const RowSink<T>& sink, T* sum, int64_t r, double length) {
-  T factor = static_cast<T>(sink.alpha);
+GS_INLINE void merge_row(const RowSink<T>& sink, T* row, int64_t r, double length, double alpha,
+                         bool fresh) {
+  T factor = static_cast<T>(alpha);
   if (sink.unit) {
-    factor = length > 0.0 ? static_cast<T>(sink.alpha / length) : T(0);
+    factor = length > 0.0 ? static_cast<T>(alpha / length) : T(0);
     if (!std::isfinite(factor)) {  // the length is below the range of its inverse
-      for (int64_t k = 0; k < sink.width; ++k) sum[k] = static_cast<T>(sum[k] / length);
-      factor = static_cast<T>(sink.alpha);
+      for (int64_t k = 0; k < sink.width; ++k) row[k] = static_cast<T>(row[k] / length);
+      factor = static_cast<T>(alpha);
     }
   }
   T* to = sink.merged + r * sink.stride;
-  if (sink.fresh) {
-    for (int64_t k = 0; k < sink.width; ++k) sum[k] *= factor;
-    store_row(to, sum, sink.width, sink.stream);
-  } else {
-    for (int64_t k = 0; k < sink.width; ++k) to[k] += factor * sum[k];
-  }
+  if (fresh)
+    for (int64_t k = 0; k < sink.width; ++k) to[k] = factor * row[k];
+  else
+    for (int64_t k = 0; k < sink.width; ++k) to[k] += factor * row[k];
 }
 
 // Scale, measure, store and merge one summed row; r is its place in the results.
@@ -175,8 +155,8 @@ GS_INLINE void finish_row(const RowSink<T>& sink, T* sum, int64_t row, int64_t r
   if (sink.half)
     for (int64_t k = 0; k < width; ++k)
       sink.half[r * width + k] = to_bfloat16(static_cast<float>(sum[k]));
-  if (sink.power) store_row(sink.power + r * width, sum, width, sink.stream);
-  if (sink.merged) merge_row(sink, sum, r, length);
+  if (sink.power) std::copy(sum, sum + width, sink.power + r * width);
+  if (sink.merged) merge_row(sink, sum, r, length, sink.alpha, sink.fresh);
 }
 
 }  // namespace gs

@@ -10,9 +10,9 @@ import numpy as np
 
 from graphsparse.convert import array_types, networkx_types, pyg_types, scipy_types, torch_types
 from graphsparse.convert.entries import Array, Entries, lossless_graph, simple_graph
-from graphsparse.device import is_device_array
 from graphsparse.errors import BackendError
 from graphsparse.graph import Graph, Hypergraph
+from graphsparse.launch import is_device_array
 
 _READERS: tuple[Any, ...] = (pyg_types, torch_types, scipy_types, networkx_types, array_types)
 KNOWN = (

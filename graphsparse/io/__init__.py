@@ -177,6 +177,7 @@ def write_graph(
     """
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}")
+    graph.require_host("write_graph")
     _, module = _choose(path, format)
     module.write(graph, path)
 

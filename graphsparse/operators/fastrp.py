@@ -113,13 +113,18 @@ def fastrp(
     Returns
     -------
     array of shape (n, dim)
-        The same bits for any number of threads.  With ``out`` a path, a memory map of it.
+        The same bits for any number of threads.  With ``out`` a path, a memory map of it; for a
+        graph on the GPU a CuPy array, within 1e-5 of the CPU's.
 
     Raises
     ------
     ValueError
         For an option out of range, a graph with negative weights, ids that are not unique, or
         properties that are missing or not finite; the message names what came.
+
+    BackendError
+        On a graph of the GPU for ``dim`` above 512, ``storage_dtype``, ``direction="both"`` and
+        ``out``, which run on the CPU only.
 
     Warns
     -----

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphsparse.errors import BackendError
 from graphsparse.graph import Graph
+from graphsparse.sketch.device import embed_on_device
 from graphsparse.sketch.merge import column_statistics
 from graphsparse.sketch.options import FastRPOptions
 from graphsparse.sketch.powers import Run
@@ -38,7 +39,8 @@ def embed(
     graph: Graph, options: FastRPOptions, inputs: Inputs, *, keep_powers: bool = False
 ) -> FastRPState:
     """Return the embedding of a graph, and with ``keep_powers`` what it was merged from."""
-    check_on_host(graph)
+    if graph.device == "cuda":
+        return embed_on_device(graph, options, inputs, keep_powers=keep_powers)
     if keep_powers and options.direction == "both":
         raise ValueError("keep_powers must be False with direction='both', got True")
     laps = Laps()

@@ -34,6 +34,7 @@ class Run:
     keep: bool = False
     powers: list[Array] = dataclasses.field(default_factory=list)
     merged: Array | None = None
+    _is_first: bool = False  # nothing has been merged yet
 
     @property
     def options(self) -> FastRPOptions:
@@ -51,6 +52,8 @@ class Run:
             if self.keep or not last:
                 kind = np.uint16 if options.storage_dtype else np.dtype(options.dtype)
                 power = fresh(n, options.dim, kind) if spare is None else spare
+            elif self.merged is None and spare is not None and spare.dtype == options.dtype:
+                self.merged, self._is_first = spare, True
             self._multiply(source, k, power)
             if power is None:
                 break
@@ -59,6 +62,15 @@ class Run:
             if self.keep:
                 self.powers.append(power)
         return self._result()
+
+    def _is_deferred(self, k: int) -> bool:
+        """Whether power ``k`` is merged with the last one, from what that gathers.
+
+        It is then not merged while it is made, and the result can lie where an older power was.
+        """
+        options = self.options
+        simple = options.combine == "sum" and options.storage_dtype is None and not self.keep
+        return simple and k >= 0 and k + 2 == options.num_powers and options.weights[k] != 0.0
 
     def _spare(self, source: Source, power: Array) -> Array | None:
         """Return the matrix that the next power may overwrite."""
@@ -80,14 +92,17 @@ class Run:
         options = self.options
         joined = options.combine == "concat"
         alpha = 1.0 if joined else options.weights[k]
-        is_first = self.merged is None
-        if alpha and is_first:
+        if self._is_deferred(k):
+            alpha = 0.0
+        is_first = self.merged is None or self._is_first
+        if alpha and self.merged is None:
             self.merged = fresh(len(self.rows.begin), options.columns, options.dtype)
         sink = Sink(
             power=power,
             merged=self.merged if alpha else None,
             column=k * options.dim if joined else 0,
             alpha=alpha,
+            earlier=options.weights[k - 1] if self._is_deferred(k - 1) else 0.0,
             unit=options.row_norm == "merge",
             loop=options.row_norm == "loop",
             fresh=joined or is_first,

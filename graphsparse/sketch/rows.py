@@ -93,6 +93,8 @@ class Sink:
     merged : array, optional
         Receives ``alpha`` times the rows in the columns from ``column`` on, written if ``fresh``
         and else added; divided by their lengths if ``unit``.
+    earlier : float
+        Weight in ``merged`` of the rows that are gathered from, where these are dense.
     squares : array of float64, optional
         Receives the squared lengths.
     loop : bool
@@ -104,6 +106,7 @@ class Sink:
     column: int = 0
     squares: Array | None = None
     alpha: float = 1.0
+    earlier: float = 0.0
     unit: bool = False
     loop: bool = False
     fresh: bool = False
@@ -140,6 +143,7 @@ def multiply(
         sink.column,
         sink.squares,
         sink.alpha,
+        sink.earlier,
         sink.unit,
         sink.loop,
         sink.fresh,

@@ -130,6 +130,7 @@ class FastRPStream:
     ) -> None:
         if not isinstance(graph, Graph):
             raise TypeError(f"graph must be a Graph, got {type(graph).__name__}")
+        graph.require_host("FastRPStream")
         start = options.get("projection", "sparse")
         given = not isinstance(start, str)
         if given:
