@@ -71,9 +71,9 @@ class CoNHD(nn.Module):
         Affine maps of the head; tanh and layer norm follow each but the last.
     head_dim : int, optional
         Width between them; ``dim`` when left out.
-    operator, blocks, heads, inducing, pe_dim, mode, layer_norm, within_edge_mean,
-    within_node_mean, node_operator, pair_limit, recompute
-        As for :class:`CoNHDConv`.
+    **conv
+        Arguments of :class:`CoNHDConv`: ``operator``, ``blocks``, ``heads``, ``inducing``,
+        ``pe_dim``, ``mode``, ``layer_norm``, ``recompute``, ...
 
     Notes
     -----

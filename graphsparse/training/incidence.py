@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_count, check_fraction
 from graphsparse.loaders import IncidenceNeighborLoader
+from graphsparse.models.conhd import CoNHD
 from graphsparse.training.incidence_task import IncidenceTask
 from graphsparse.training.metrics import F1Scores, f1_scores
 from graphsparse.training.projection import L0Projection
@@ -119,7 +120,7 @@ def train_incidences(
     ----------
     model : nn.Module
         Called as ``model(hypergraph or batch, x, pe)``; returns logits of the incidences or of
-        the batch's targets.  With ``batch_size`` above 0 it has an attribute ``layers``.
+        the batch's targets.  With ``batch_size`` above 0 a CoNHD.
     task : IncidenceTask
         Data.
     options : IncidenceOptions, optional
@@ -252,10 +253,15 @@ def _batches(
     rows = task.rows("train")
     if options.batch_size == 0:
         return lambda: iter([(task.hypergraph, rows, task.y[rows])])
+    if not isinstance(model, CoNHD):
+        raise ValueError(
+            f"train.batch_size must be 0 for {type(model).__name__}, which takes no batches, "
+            f"got {options.batch_size}"
+        )
     loader = IncidenceNeighborLoader(
         task.hypergraph,
         np.flatnonzero(task.data.part == 0),
-        int(model.layers),  # type: ignore[arg-type]
+        model.layers,
         fan_members=options.fan_members,
         fan_hyperedges=options.fan_hyperedges,
         batch_size=options.batch_size,

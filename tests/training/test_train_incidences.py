@@ -19,7 +19,12 @@ from graphsparse.training.incidence import (
     projectable,
     train_incidences,
 )
-from graphsparse.training.incidence_baselines import diffused_labels, majority, node_majority
+from graphsparse.training.incidence_baselines import (
+    IncidenceMLP,
+    diffused_labels,
+    majority,
+    node_majority,
+)
 from graphsparse.training.incidence_recipe import IncidenceRecipe, load_any_recipe
 from graphsparse.training.incidence_task import IncidenceTask, load_incidence_task, node_features
 from graphsparse.training.metrics import f1_scores
@@ -133,6 +138,12 @@ def test_no_training_rows_is_an_error():
     task = IncidenceTask(data, torch.zeros(2, 3))
     with pytest.raises(ValueError, match="must have labelled training incidences, got none"):
         train_incidences(CoNHD(3, 4, 2, 1), task)
+
+
+def test_baselines_take_no_batches(bundled):
+    model = IncidenceMLP(16, 4, 8, 3)
+    with pytest.raises(ValueError, match="batch_size must be 0 for IncidenceMLP.*got 50"):
+        train_incidences(model, bundled, IncidenceOptions(batch_size=50))
 
 
 def test_features_are_standardised_and_repeat(bundled):
