@@ -8,13 +8,19 @@ require("torch", "gnn", "graphsparse.models")
 
 from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E402
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
+from graphsparse.models.conhd import CoNHD, IncidencePrediction  # noqa: E402
+from graphsparse.models.conhd_conv import CoNHDConv  # noqa: E402
 from graphsparse.models.csr_linear import CsrLinear  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
+from graphsparse.models.readout import Readout  # noqa: E402
+from graphsparse.models.set_operators import ISAB, SAB, UNB  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
 __all__ = [
     "Adjacency",
     "Backbone",
+    "CoNHD",
+    "CoNHDConv",
     "CsrLinear",
     "GAT",
     "GATConv",
@@ -22,10 +28,15 @@ __all__ = [
     "GCNConv",
     "GIN",
     "GINConv",
+    "ISAB",
+    "IncidencePrediction",
     "MaskedAdjacency",
     "Pattern",
+    "Readout",
+    "SAB",
     "SAGE",
     "SAGEConv",
     "ScaledMatrix",
     "SparseMatrix",
+    "UNB",
 ]
