@@ -224,7 +224,8 @@ def docs(arguments: Sequence[str]) -> int:
     """Build the documentation into docs/_build/html; warnings are errors."""
     set_up(("dev", "docs"))
     out = ROOT / "docs" / "_build" / "html"
-    return run(PYTHON, "-m", "sphinx", "-W", "--keep-going", "-q", *arguments, "docs", out)
+    options = ("-W", "--keep-going", "-q", *arguments)
+    return run(PYTHON, "-m", "sphinx", *options, "docs", out, PYTHONSAFEPATH="1")
 
 
 def shell(arguments: Sequence[str]) -> int:
