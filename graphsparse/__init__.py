@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from graphsparse.datasets import list_datasets, load_dataset
     from graphsparse.io import read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
+    from graphsparse.operators.amud import amud
+    from graphsparse.operators.amud_result import AmudResult, AmudWarning
     from graphsparse.operators.grass import grass
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
     from graphsparse.operators.teddy import teddy, teddy_scores
+    from graphsparse.streaming.amud import AmudTracker
     from graphsparse.streaming.batch import EdgeBatch
     from graphsparse.streaming.dygrass import DynamicSparsifier
 
@@ -34,9 +37,13 @@ __version__ = "0.1.0"
 
 # Public name -> module that holds it.
 _LAZY = {
+    "AmudResult": "graphsparse.operators.amud_result",
+    "AmudTracker": "graphsparse.streaming.amud",
+    "AmudWarning": "graphsparse.operators.amud_result",
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
     "SparsifyResult": "graphsparse.operators.sparsify",
+    "amud": "graphsparse.operators.amud",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
     "grass": "graphsparse.operators.grass",
@@ -53,6 +60,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "AmudResult",
+    "AmudTracker",
+    "AmudWarning",
     "BackendError",
     "DownloadError",
     "DynamicSparsifier",
@@ -63,6 +73,7 @@ __all__ = [
     "Hypergraph",
     "MissingDependencyError",
     "SparsifyResult",
+    "amud",
     "condition_number",
     "effective_resistance",
     "grass",

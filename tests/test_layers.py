@@ -17,7 +17,7 @@ ROWS = [
     {"device"},
     {"rng"},
     {"graph"},
-    {"convert", "io", "linalg", "selection"},
+    {"convert", "io", "linalg", "patterns", "selection"},
     {"operators", "streaming", "datasets"},
     {"quality"},
     {"transforms", "loaders", "models"},

@@ -3,6 +3,8 @@
 #include <nanobind/nanobind.h>
 
 namespace gs {
+void bind_amud(nanobind::module_& m);
+void bind_amud_tracker(nanobind::module_& m);
 void bind_attention(nanobind::module_& m);
 void bind_approximate(nanobind::module_& m);
 void bind_build(nanobind::module_& m);
