@@ -52,6 +52,7 @@ template <class T>
 GS_INLINE void rows_body(const SpmmTask<T>& a, int64_t first, int64_t last) {
   int64_t k = 0;
   for (; k + 8 * kLanes<T> <= a.width; k += 8 * kLanes<T>) tile<T, 8>(a, first, last, k);
+  for (; k + 4 * kLanes<T> <= a.width; k += 4 * kLanes<T>) tile<T, 4>(a, first, last, k);
   for (; k + kLanes<T> <= a.width; k += kLanes<T>) tile<T, 1>(a, first, last, k);
   for (int64_t row = first; row < last && k < a.width; ++row)
     for (int64_t c = k; c < a.width; ++c)

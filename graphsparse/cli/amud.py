@@ -57,13 +57,13 @@ def command(
     graph = read(steps, file, format, True, settings or ()).graph
     y = read_labels(labels, graph.num_nodes)
     chosen = None if mask is None else read_mask(mask, graph.num_nodes)
-    with steps.step("amud", f"comparing patterns of {graph.num_arcs:,} arcs"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the report holds them
-            result = amud(
-                graph, y, mask=chosen, score=score, weighting=weighting, threshold=threshold,
-                z_min=z_min, min_pairs=min_pairs, n_boot=n_boot, seed=seed,
-            )  # fmt: skip
+    text = f"comparing patterns of {graph.num_arcs:,} arcs"
+    with steps.step("amud", text), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the report holds them
+        result = amud(
+            graph, y, mask=chosen, score=score, weighting=weighting, threshold=threshold,
+            z_min=z_min, min_pairs=min_pairs, n_boot=n_boot, seed=seed,
+        )  # fmt: skip
     if output is not None:
         with steps.step("write", f"writing {output}"):
             write_graph(result.graph, output, format=output_format)

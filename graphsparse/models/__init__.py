@@ -7,12 +7,14 @@ from graphsparse.checks import require
 require("torch", "gnn", "graphsparse.models")
 
 from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E402
+from graphsparse.models.adpa import ADPA  # noqa: E402
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
 from graphsparse.models.csr_linear import CsrLinear  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
 __all__ = [
+    "ADPA",
     "Adjacency",
     "Backbone",
     "CsrLinear",
