@@ -13,6 +13,7 @@ void bind_dropout(nanobind::module_& m);
 void bind_dropout_linear(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
+void bind_hop_attention(nanobind::module_& m);
 void bind_laplacian(nanobind::module_& m);
 void bind_ldl(nanobind::module_& m);
 void bind_ordering(nanobind::module_& m);

@@ -10,7 +10,9 @@ from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E40
 from graphsparse.models.adpa import ADPA  # noqa: E402
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
 from graphsparse.models.csr_linear import CsrLinear  # noqa: E402
+from graphsparse.models.directed import MLP, DirConv, DirGNN  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
+from graphsparse.models.rows import RowModel  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
 __all__ = [
@@ -18,14 +20,18 @@ __all__ = [
     "Adjacency",
     "Backbone",
     "CsrLinear",
+    "DirConv",
+    "DirGNN",
     "GAT",
     "GATConv",
     "GCN",
     "GCNConv",
     "GIN",
     "GINConv",
+    "MLP",
     "MaskedAdjacency",
     "Pattern",
+    "RowModel",
     "SAGE",
     "SAGEConv",
     "ScaledMatrix",

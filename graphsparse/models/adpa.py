@@ -162,12 +162,9 @@ class ADPA(RowModel):
             if self.needs_all_rows:
                 raise ValueError("rows must be None with reference_compat=True: it mixes nodes")
             features = features[rows]
-        patterns = self.propagation.patterns
-        x = features[:, 0]
-        hops = features[:, 1:].unflatten(1, (len(patterns), self.propagation.num_hops))
-        aggregated = self.hop(x, hops)
-        hidden = [self._channel(0, x)]
-        hidden += [self._channel(d + 1, aggregated[:, d]) for d in range(len(patterns))]
+        aggregated = self.hop(features)
+        hidden = [self._channel(0, features[:, 0])]
+        hidden += [self._channel(d + 1, z) for d, z in enumerate(aggregated.unbind(1))]
         logits: Tensor = self.head(torch.stack(hidden, dim=1))
         return logits
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from graphsparse.checks import check_choice
+from graphsparse.models.hop_attention import hop_scores, hop_sum
 
 HOP_MODES = ("original", "simple", "gate", "ori_ref", "none")
 PATTERN_MODES = ("original", "gate", "jk", "ori_ref", "none")
@@ -66,47 +67,30 @@ class HopAttention(nn.Module):
         if self.logits is not None:
             nn.init.zeros_(self.logits)
 
-    def weights(self, x: Tensor, hops: Tensor) -> Tensor:
+    def weights(self, features: Tensor) -> Tensor:
         """Return the weight of each hop, shape (rows, patterns, K + 1).
 
         Parameters
         ----------
-        x : Tensor, shape (rows, width)
-            Own features.
-        hops : Tensor, shape (rows, patterns, K, width)
-            Features of hops 1..K.
+        features : Tensor, shape (rows, 1 + patterns * K, width)
+            Own features, then hops 1..K of each pattern.
         """
-        if self.mode == "none":
-            return x.new_ones(len(x), self.num_patterns, self.num_hops + 1)
+        rows, count = len(features), self.num_hops + 1
         if self.logits is not None:
-            table = self.logits.view(self.num_patterns, self.num_hops + 1)
-            return soft_weights(table).expand(len(x), -1, -1)
-        scores = self._scores(x, hops)
+            table = self.logits.view(self.num_patterns, count)
+            return soft_weights(table).expand(rows, -1, -1)
+        if self.weight is None or self.bias is None:
+            return features.new_ones(rows, self.num_patterns, count)
+        vectors = self.weight.view(self.num_patterns, self._vectors, self.width)
+        scores = hop_scores(features, vectors) + self.bias[:, None]
         if self.reshapes:  # hop-major scores read as if they were node-major
-            rows, patterns, count = scores.shape
-            scores = scores.permute(1, 2, 0).reshape(patterns, rows, count).transpose(0, 1)
+            scores = scores.permute(1, 2, 0).reshape(self.num_patterns, rows, count)
+            scores = scores.transpose(0, 1)
         return soft_weights(scores)
 
-    def _scores(self, x: Tensor, hops: Tensor) -> Tensor:
-        assert self.weight is not None
-        assert self.bias is not None
-        w = self.weight.view(self.num_patterns, self._vectors, self.width)
-        last = w[:, -1]
-        own = torch.cat(
-            [(x @ last.t())[:, :, None], torch.einsum("mpkf,pf->mpk", hops, last)], dim=2
-        )
-        if self.mode == "original":
-            reference = x @ w[:, 0].t() + torch.einsum("mpkf,pkf->mp", hops, w[:, 1:-1])
-            own = own + reference[:, :, None]
-        elif self.mode == "ori_ref":
-            own = own + (x @ w[:, 0].t())[:, :, None]
-        return own + self.bias[:, None]
-
-    def forward(self, x: Tensor, hops: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """Return the aggregated features, shape (rows, patterns, width)."""
-        alpha = self.weights(x, hops)
-        far = torch.matmul(alpha[:, :, None, 1:], hops)[:, :, 0]
-        return far + alpha[:, :, :1] * x[:, None]
+        return hop_sum(features, self.weights(features))
 
 
 class PatternAttention(nn.Module):

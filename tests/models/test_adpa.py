@@ -12,9 +12,10 @@ import scipy.sparse as sp
 import torch
 from graphs import random_graph
 
+import graphsparse as gs
 from graphsparse import Graph
 from graphsparse.models import ADPA, SparseMatrix
-from graphsparse.models.adpa_attention import HOP_MODES, PATTERN_MODES
+from graphsparse.models.adpa_attention import HOP_MODES, PATTERN_MODES, soft_weights
 from graphsparse.models.adpa_features import (
     PATTERNS,
     Propagation,
@@ -23,6 +24,12 @@ from graphsparse.models.adpa_features import (
     propagate,
 )
 from graphsparse.models.adpa_operators import Operators
+from graphsparse.models.hop_attention import (
+    composed_scores,
+    composed_sum,
+    hop_scores,
+    hop_sum,
+)
 
 FILE = Path(__file__).resolve().parents[1] / "vectors" / "amud-adpa" / "adpa_forward.json"
 CASES = json.loads(FILE.read_text())["cases"]
@@ -116,8 +123,7 @@ def test_logits(case: dict[str, Any]) -> None:
 @all_cases("hop_weights_per_node")
 def test_hop_weights(case: dict[str, Any]) -> None:
     features = torch.from_numpy(features_of(case))
-    hops = features[:, 1:].unflatten(1, (6, case["K"]))
-    weights = model_of(case).hop.weights(features[:, 0], hops).detach().numpy()
+    weights = model_of(case).hop.weights(features).detach().numpy()
     for d, name in enumerate(CHANNELS):
         want = np.array(case["hop_weights_per_node"][name])
         assert weights[:, d] == pytest.approx(want, abs=2e-6)
@@ -126,9 +132,7 @@ def test_hop_weights(case: dict[str, Any]) -> None:
 @all_cases("aggregated_reference")
 def test_aggregation_of_the_reference(case: dict[str, Any]) -> None:
     features = torch.from_numpy(features_of(case))
-    hops = features[:, 1:].unflatten(1, (6, case["K"]))
-    model = model_of(case, reference_compat=True)
-    aggregated = model.hop(features[:, 0], hops).detach().numpy()
+    aggregated = model_of(case, reference_compat=True).hop(features).detach().numpy()
     for d, name in enumerate(CHANNELS):
         want = np.array(case["aggregated_reference"][name])
         assert aggregated[:, d] == pytest.approx(want, abs=2e-6)
@@ -278,6 +282,41 @@ def test_batches_and_node_order_do_not_matter(hop: str, dp: str) -> None:
     moved = Graph.from_edges((place[u], place[v]), num_nodes=14, directed=True)
     turned = propagate(moved, x[order], model.propagation, dtype=np.float64)
     assert torch.allclose(model(torch.from_numpy(turned)), whole[order], atol=1e-10)
+
+
+@pytest.mark.parametrize("references", [0, 1, 4])
+def test_fused_attention_equals_composed(references: int) -> None:
+    for seed, (rows, patterns, width) in enumerate([(1, 1, 1), (5, 2, 17), (9, 6, 600), (0, 3, 4)]):
+        torch.manual_seed(seed)
+        features = torch.randn(rows, 1 + 3 * patterns, width, dtype=torch.float64)
+        vectors = torch.randn(patterns, references + 1, width, dtype=torch.float64)
+        alpha = torch.randn(rows, patterns, 4, dtype=torch.float64)
+        upper = [torch.randn(rows, patterns, 4), torch.randn(rows, patterns, width)]
+        found = []
+        for scores, total in ((hop_scores, hop_sum), (composed_scores, composed_sum)):
+            v, a = vectors.clone().requires_grad_(), alpha.clone().requires_grad_()
+            outs = [scores(features, v), total(features, a)]
+            sum((o * u.double()).sum() for o, u in zip(outs, upper, strict=True)).backward()
+            found.append([*outs, v.grad, a.grad])
+        for mine, want in zip(*found, strict=True):
+            assert torch.allclose(mine, want, atol=1e-9)
+
+
+def test_fused_attention_has_the_same_bits_with_any_number_of_threads() -> None:
+    torch.manual_seed(1)
+    features, vectors = torch.randn(300, 13, 700), torch.randn(6, 4, 700, requires_grad=True)
+    found = []
+    try:
+        for threads in (1, 3):
+            gs.set_num_threads(threads)
+            vectors.grad = None
+            scores = hop_scores(features, vectors)
+            hop_sum(features, soft_weights(scores)).square().sum().backward()
+            found.append((scores.detach(), vectors.grad))
+    finally:
+        gs.set_num_threads(0)
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
 
 
 def test_every_parameter_learns() -> None:
