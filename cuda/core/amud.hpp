@@ -4,6 +4,13 @@
 #pragma once
 #include "core/csr.hpp"
 
+// Rows are short: without a hint the loads of the next row wait for the end of this one.
+#ifdef __CUDACC__
+#define GS_PREFETCH(address)
+#else
+#define GS_PREFETCH(address) __builtin_prefetch(address)
+#endif
+
 namespace gs {
 
 // What a histogram adds up to: entries with a label, and the squares of their class counts.
@@ -75,9 +82,13 @@ struct Reached {
 GS_HD Reached two_steps(const CsrView<int32_t>& first, const CsrView<int32_t>& second, int64_t i,
                         uint32_t stamp, uint32_t before, uint32_t classes, Mark* marks) {
   Reached found{0, 0, 0};
+  const int64_t arcs = first.num_arcs();
   const uint32_t own = marks[i].code;
   marks[i].stamp = stamp;
   for (int64_t e = first.begin(i); e < first.end(i); ++e) {
+    // Arcs behind the end of the row are those of the next one, which is likely to be walked next.
+    if (e + 12 < arcs) GS_PREFETCH(second.indptr + first.indices[e + 12]);
+    if (e + 6 < arcs) GS_PREFETCH(second.indices + second.begin(first.indices[e + 6]));
     const int64_t v = first.indices[e];
     for (int64_t k = second.begin(v); k < second.end(v); ++k) {
       Mark& mark = marks[second.indices[k]];

@@ -30,13 +30,19 @@ struct NodeMatches {
   int64_t aa, aat, ata;  // paths to a node of the same label, start and end together
 };
 
+constexpr int64_t kAhead = 24;  // arcs ahead whose nodes are fetched, beyond the end of a row too
+
 // Codes of a row, gathered once.
 template <class Code>
 const Code* gather(const CsrView<int32_t>& g, int64_t v, const Code* codes,
                    std::vector<Code>& room) {
   const int64_t size = g.end(v) - g.begin(v);
   const int32_t* row = g.indices + g.begin(v);
-  for (int64_t k = 0; k < size; ++k) room[static_cast<size_t>(k)] = codes[row[k]];
+  const int64_t left = g.num_arcs() - g.begin(v);
+  for (int64_t k = 0; k < size; ++k) {
+    if (k + kAhead < left) __builtin_prefetch(codes + row[k + kAhead]);
+    room[static_cast<size_t>(k)] = codes[row[k]];
+  }
   return room.data();
 }
 
@@ -75,6 +81,7 @@ void scatter_matches(const PathTask<Code>& task, int64_t v, const Code* out_code
   const CsrView<int32_t>&out = task.arcs.out, &in = task.arcs.in;
   const int64_t none = task.classes;
   for (int64_t e = in.begin(v), k = 0; e < in.end(v); ++e, ++k) {
+    if (e + kAhead < in.num_arcs()) __builtin_prefetch(task.matches + in.indices[e + kAhead], 1);
     const Code c = in_codes[k];
     if (static_cast<int64_t>(c) == none) continue;
     NodeMatches& to = task.matches[in.indices[e]];
@@ -82,6 +89,7 @@ void scatter_matches(const PathTask<Code>& task, int64_t v, const Code* out_code
     add(to.aat, b[c], task.alone);
   }
   for (int64_t e = out.begin(v), k = 0; e < out.end(v); ++e, ++k) {
+    if (e + kAhead < out.num_arcs()) __builtin_prefetch(task.matches + out.indices[e + kAhead], 1);
     const Code c = out_codes[k];
     if (static_cast<int64_t>(c) == none) continue;
     NodeMatches& to = task.matches[out.indices[e]];
@@ -129,11 +137,13 @@ void node_row(const PathTask<Code>& task, int64_t i, int64_t* row) {
   const CsrView<int32_t>&out = task.arcs.out, &in = task.arcs.in;
   int64_t aa = 0, aat = 0, ata = 0;
   for (int64_t e = out.begin(i); e < out.end(i); ++e) {
+    if (e + kAhead < out.num_arcs()) __builtin_prefetch(task.counts + out.indices[e + kAhead]);
     const NodeCounts& far = task.counts[out.indices[e]];
     aa += far.out;
     aat += far.in;
   }
   for (int64_t e = in.begin(i); e < in.end(i); ++e) {
+    if (e + kAhead < in.num_arcs()) __builtin_prefetch(task.counts + in.indices[e + kAhead]);
     const NodeCounts& far = task.counts[in.indices[e]];
     aa += far.in;
     ata += far.out;
@@ -214,14 +224,14 @@ nb::tuple amud_paths(In<int64_t> out_ptr, In<int32_t> out_idx, In<int64_t> in_pt
 
 enum Pattern : int { kTwoOut = 0, kCoupling = 1, kCocitation = 2 };
 
-// For each of `rows`: its pairs and matches, of AA followed by those that end in it; and how many
+// For each of `rows`: its pairs and matches; with `ends`, of AA those that end in it, and how many
 // of its pairs stand in both directions, summed.  AA' and A'A are symmetric.
 nb::tuple amud_support(In<int64_t> out_ptr, In<int32_t> out_idx, In<int64_t> in_ptr,
                        In<int32_t> in_idx, In<uint32_t> codes, uint32_t classes, In<int32_t> rows,
-                       int pattern, int num_threads) {
+                       int pattern, bool ends, int num_threads) {
   const CsrView<int32_t> out = view(out_ptr, out_idx), in = view(in_ptr, in_idx);
   const int64_t n = out.num_nodes, count = static_cast<int64_t>(rows.shape(0));
-  const bool both = pattern == kTwoOut;
+  const bool both = ends && pattern == kTwoOut;
   Fresh<uint32_t> pairs(count), matches(count), end_pairs(both ? count : 0),
       end_matches(both ? count : 0);
   int64_t returned = 0;
@@ -274,7 +284,7 @@ void bind_amud(nb::module_& m) {
   bind_paths<uint8_t>(m);
   bind_paths<uint32_t>(m);
   m.def("amud_support", &amud_support, "out_ptr"_a, "out_idx"_a, "in_ptr"_a, "in_idx"_a, "codes"_a,
-        "classes"_a, "rows"_a, "pattern"_a, "threads"_a);
+        "classes"_a, "rows"_a, "pattern"_a, "ends"_a, "threads"_a);
 }
 
 }  // namespace gs

@@ -172,6 +172,7 @@ def support_counts(
             labels.classes,
             walked.astype(np.int32),
             k,
+            True,
             requested_threads(),
         )
         pairs, matches = pairs.astype(np.int64), matches.astype(np.int64)
