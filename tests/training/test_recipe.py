@@ -16,8 +16,9 @@ RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
 def test_shipped_recipes_resolve_to_themselves(path: Path) -> None:
     recipe = load_recipe(path)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
-    assert recipe.edges.keep < 1.0
-    assert recipe.weights.keep < 1.0
+    if not path.stem.startswith("adpa_"):
+        assert recipe.edges.keep < 1.0
+        assert recipe.weights.keep < 1.0
 
 
 def test_shipped_recipes_stand_at_their_levels() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,13 @@ import pytest
 import torch
 from torch_geometric import nn as pyg
 
+from graphsparse.datasets import describe_dataset
 from graphsparse.graph import Graph
 from graphsparse.models import ADPA, GCN, MLP, Adjacency, DirConv, DirGNN
 from graphsparse.training import DistillationLoss, NodeData, set_seed, train
 from graphsparse.training.experiment import Experiment, build_model
 from graphsparse.training.recipe import ModelRecipe, Recipe, load_recipe
-from graphsparse.training.sweep import directed_as, run_key
+from graphsparse.training.sweep import directed_as, run_key, run_recipe
 
 RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
 
@@ -157,3 +160,32 @@ def test_new_keys_do_not_move_old_runs() -> None:
     recipe = load_recipe(RECIPES / "digits_gcn.toml")
     assert run_key(recipe, 0) == "digits-gcn-0-90f155ed3640"
     assert run_key(recipe.replace(train={"batch_size": 8}), 0) != run_key(recipe, 0)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("adpa_*.toml")), ids=lambda p: p.stem)
+def test_adpa_recipes_name_sets_that_exist(path: Path) -> None:
+    recipe = load_recipe(path)
+    entry = describe_dataset(recipe.data.name)
+    assert entry.metric == recipe.train.metric
+    model = build_model(recipe.model, 5, 3)
+    assert isinstance(model, ADPA)
+    assert model.propagation.num_hops == 2
+
+
+def test_a_recipe_runs_on_a_real_set(shared_data: Path, tmp_path: Path) -> None:
+    """Texas as its recipe says, for a few epochs, with the direction left to AMUD."""
+    spec = importlib.util.spec_from_file_location("stage", shared_data / "stage.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    module.stage("texas", tmp_path / "data", link=True)
+    settings = [f"data.root={tmp_path / 'data'}", "train.epochs=15", "data.direction=amud"]
+    recipe = load_recipe(RECIPES / "adpa_texas.toml", settings)
+    (run,) = run_recipe(recipe, [0], tmp_path / "runs")
+    assert run["result"]["edges_total"] in (309, 325), "AMUD keeps the arcs of split 0"
+    assert run["result"]["val"] > 0.5
