@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
     from graphsparse.operators.amud import amud
     from graphsparse.operators.amud_result import AmudResult, AmudWarning
+    from graphsparse.operators.fastrp import FastRP, fastrp
     from graphsparse.operators.grass import grass
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from graphsparse.streaming.amud import AmudTracker
     from graphsparse.streaming.batch import EdgeBatch
     from graphsparse.streaming.dygrass import DynamicSparsifier
+    from graphsparse.streaming.fastrp import FastRPStream
 
 __version__ = "0.1.0"
 
@@ -42,10 +44,13 @@ _LAZY = {
     "AmudWarning": "graphsparse.operators.amud_result",
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
+    "FastRP": "graphsparse.operators.fastrp",
+    "FastRPStream": "graphsparse.streaming.fastrp",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "amud": "graphsparse.operators.amud",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
+    "fastrp": "graphsparse.operators.fastrp",
     "grass": "graphsparse.operators.grass",
     "laplacian": "graphsparse.linalg",
     "list_datasets": "graphsparse.datasets",
@@ -67,6 +72,8 @@ __all__ = [
     "DownloadError",
     "DynamicSparsifier",
     "EdgeBatch",
+    "FastRP",
+    "FastRPStream",
     "Graph",
     "GraphFormatError",
     "GraphsparseError",
@@ -76,6 +83,7 @@ __all__ = [
     "amud",
     "condition_number",
     "effective_resistance",
+    "fastrp",
     "grass",
     "laplacian",
     "list_datasets",

@@ -14,7 +14,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from graphsparse.cli import amud, convert, datasets, doctor, info, kappa, sparsify, stream, train
+from graphsparse.cli import (
+    amud,
+    convert,
+    datasets,
+    doctor,
+    embed,
+    info,
+    kappa,
+    sparsify,
+    stream,
+    train,
+)
 from graphsparse.errors import BackendError, DownloadError, GraphFormatError
 
 USAGE, BAD_DATA, MISSING, INTERRUPTED = 2, 3, 4, 130
@@ -31,6 +42,7 @@ app = typer.Typer(
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 app.command("sparsify")(sparsify.command)
+app.command("embed")(embed.command)
 app.command("kappa")(kappa.command)
 app.command("amud")(amud.command)
 app.command("stream")(stream.command)

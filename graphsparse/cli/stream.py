@@ -60,6 +60,9 @@ def command(
     grow: Annotated[
         bool, typer.Option("--grow", help="Let node ids above the last add nodes.")
     ] = False,
+    device: Annotated[
+        str, typer.Option(help="Who walks: cpu or cuda; decisions are the same.")
+    ] = "cpu",
     kappa: Annotated[
         int, typer.Option(metavar="N", help="Condition number after every N batches; 0: never.")
     ] = 0,
@@ -88,7 +91,7 @@ def command(
     if kappa < 0:
         raise typer.BadParameter(f"must not be negative, got {kappa}", param_hint="--kappa")
     options = {"K": _threshold(threshold), "seed": seed, "preset": preset, "strict": strict}
-    options |= {"grow": grow, **parse_settings(settings or ())}
+    options |= {"grow": grow, "device": device, **parse_settings(settings or ())}
     batches = _open(updates, updates_format, batch)
     from graphsparse.io import write_graph
 

@@ -3,6 +3,7 @@
 from graphsparse.streaming.amud import AmudTracker, TrackerReport
 from graphsparse.streaming.batch import EdgeBatch
 from graphsparse.streaming.dygrass import DynamicSparsifier
+from graphsparse.streaming.fastrp import FastRPStream, FastRPUpdate
 from graphsparse.streaming.files import read_stream
 from graphsparse.streaming.options import DygrassOptions, paper
 from graphsparse.streaming.report import BatchReport
@@ -15,6 +16,8 @@ __all__ = [
     "DynamicSparsifier",
     "EdgeBatch",
     "Events",
+    "FastRPStream",
+    "FastRPUpdate",
     "TrackerReport",
     "paper",
     "read_events",

@@ -163,7 +163,7 @@ def test_events(tmp_path: Path) -> None:
     events = read_events(file)
     assert events.num_nodes == 3
     assert events.ids.tolist() == [9, 30, 70]
-    assert (events.u.tolist(), events.v.tolist()) == ([1, 2, 0], [2, 0, 1])
+    assert (events.u.tolist(), events.v.tolist()) == ([1, 2, 0], [2, 1, 1])
     assert (events.time.tolist(), events.w.tolist()) == ([2.0, 5.0, 5.0], [1.0] * 3)
     rated = tmp_path / "ratings.csv"
     rated.write_text("4,5,0.5,100\n")
