@@ -79,11 +79,11 @@ def precompute(n: int, m: int) -> dict[str, Any]:
 
     def work() -> None:
         start = time.perf_counter(), time.process_time()
-        propagate(graph, x, options, rows=rows, columns=32)
+        propagate(graph, x, options, rows=rows, columns=WIDTH)
         took.extend([time.perf_counter() - start[0], time.process_time() - start[1]])
 
     peak = peak_rss(work)
-    block = np.ascontiguousarray(x[:, :32])
+    block = x
     a = graph.to_scipy().astype(np.float32)
     turned = a.T.tocsr()
     operators = Operators(graph)
@@ -96,7 +96,8 @@ def precompute(n: int, m: int) -> dict[str, Any]:
             for f in reversed(steps):
                 y = f @ y
 
-        ours = measure(lambda p=name: operators.apply(p, block), repeat=3)
+        spare, kept = np.empty_like(block), block.copy()  # the products overwrite what they get
+        ours = measure(lambda p=name, a=kept, b=spare: operators.apply(p, a, b), repeat=3)
         scipy_time = measure(theirs, repeat=1, warmup=0)
         hops[name] = {
             "ours": ours.as_dict(),
@@ -108,14 +109,14 @@ def precompute(n: int, m: int) -> dict[str, Any]:
         "nodes": n,
         "arcs": graph.num_arcs,
         "features": WIDTH,
-        "column_block": 32,
+        "column_block": WIDTH,
         "hops": HOPS,
         "rows_kept": ROWS,
         "seconds": round(took[0], 2),
         "cpu_seconds": round(took[1], 2),
         "peak_bytes_beside_input": peak,
         "input_bytes": graph.nbytes + x.nbytes,
-        "products_of_32_columns": hops,
+        "products": hops,
     }
 
 

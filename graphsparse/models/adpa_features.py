@@ -96,7 +96,7 @@ def propagate(
     out : array or memmap, shape (len(rows), blocks, f), optional
         Filled and returned; blocks are the node's own features, then hops 1..K of each pattern.
     columns : int, optional
-        Features that are propagated together, 64 when left out: memory beside ``out`` is four
+        Features that are propagated together, 64 when left out: memory beside ``out`` is three
         times ``n * columns`` values.
     rows : array of int, optional
         Nodes whose features are kept; all when left out.
@@ -246,12 +246,15 @@ def _hops(
     scales: dict[str, tuple[Array, Array]],
     options: Propagation,
 ) -> Iterator[Array]:
+    """Own features, then the hops; an array is overwritten when the next one is asked for."""
     yield x
+    features, spare = np.empty_like(x), np.empty_like(x)
     for name in options.patterns:
         left, right = scales[name]
-        features = x
         for hop in range(1, options.num_hops + 1):
-            features = operators.apply(name, features * (beta(hop) * right).astype(x.dtype))
+            entering = x if hop == 1 else features
+            np.multiply(entering, (beta(hop) * right).astype(x.dtype), out=features)
+            features, spare = operators.apply(name, features, spare)
             features *= left
             yield features
 

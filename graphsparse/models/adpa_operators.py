@@ -46,18 +46,21 @@ class Operators:
         ones = np.ones(graph.num_arcs) if graph.weights is None else graph.weights
         return graph.indptr, graph.indices.astype(np.int32, copy=False), ones.astype(self.dtype)
 
-    def step(self, side: str, x: Array, loops: float = 0.0) -> Array:
+    def step(self, side: str, x: Array, loops: float = 0.0, out: Array | None = None) -> Array:
         """Return ``A x`` or ``A' x`` plus ``loops * x``, for x of shape (n, width)."""
-        out = np.empty_like(x)
-        native.spmm(*self._sides[side], x, out, loops, False, requested_threads())
-        return out
+        result = np.empty_like(x) if out is None else out
+        native.spmm(*self._sides[side], x, result, loops, False, requested_threads())
+        return result
 
-    def apply(self, pattern: str, x: Array) -> Array:
-        """Return ``Q x``; patterns of one step have a self-loop at every node."""
+    def apply(self, pattern: str, x: Array, spare: Array) -> tuple[Array, Array]:
+        """Return ``Q x`` and the array that is free then; patterns of one step have self-loops.
+
+        Both ``x`` and ``spare``, of its shape, are overwritten.
+        """
         factors = FACTORS[pattern]
         if len(factors) == 1:
-            return self.step(factors, x, 1.0)
-        return self.step(factors[0], self.step(factors[1], x))
+            return self.step(factors, x, 1.0, spare), x
+        return self.step(factors[0], self.step(factors[1], x, out=spare), out=x), spare
 
     def sums(self, pattern: str) -> tuple[Array, Array]:
         """Return the row and column sums of ``Q``, float64 of shape (n,)."""
