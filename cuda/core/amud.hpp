@@ -67,6 +67,20 @@ GS_HD Shared shared_entries(const int32_t* a, int64_t size_a, const int32_t* b, 
   return found;
 }
 
+// Paths of AA, AA' and A'A that start or end at a node.
+struct PathSums {
+  int64_t aa, aat, ata;
+};
+
+// Pairs and matches of a node in each pattern, row (6,); paths back to the node itself, of which
+// `shared` neighbours give one each way, are taken out.
+GS_HD void path_row(const PathSums& all, const PathSums& same, int64_t shared, int64_t outs,
+                    int64_t ins, bool labelled, int64_t* row) {
+  const int64_t values[6] = {all.aa - 2 * shared,   same.aa - 2 * shared, 2 * (all.aat - outs),
+                             2 * (same.aat - outs), 2 * (all.ata - ins),  2 * (same.ata - ins)};
+  for (int k = 0; k < 6; ++k) row[k] = labelled ? values[k] : 0;
+}
+
 // A node as the walk sees it: when it was last reached, and its label.
 struct Mark {
   uint32_t stamp;

@@ -26,9 +26,7 @@ struct Sums {
 struct NodeCounts {
   int32_t out, in, shared;  // labelled out- and in-neighbours, nodes that are both
 };
-struct NodeMatches {
-  int64_t aa, aat, ata;  // paths to a node of the same label, start and end together
-};
+using NodeMatches = PathSums;  // paths to a node of the same label, start and end together
 
 constexpr int64_t kAhead = 24;  // arcs ahead whose nodes are fetched, beyond the end of a row too
 
@@ -150,12 +148,7 @@ void node_row(const PathTask<Code>& task, int64_t i, int64_t* row) {
   }
   const bool labelled = static_cast<int64_t>(task.codes[i]) != task.classes;
   const int64_t outs = out.end(i) - out.begin(i), ins = in.end(i) - in.begin(i);
-  const int64_t back = 2 * int64_t{task.counts[i].shared};
-  const NodeMatches& same = task.matches[i];
-  const int64_t all[6] = {aa - back,        same.aa - back,
-                          2 * (aat - outs), 2 * (same.aat - outs),
-                          2 * (ata - ins),  2 * (same.ata - ins)};
-  for (int k = 0; k < 6; ++k) row[k] = labelled ? all[k] : 0;
+  path_row({aa, aat, ata}, task.matches[i], task.counts[i].shared, outs, ins, labelled, row);
 }
 
 constexpr int64_t kRows = 512;  // rows that a thread takes at a time

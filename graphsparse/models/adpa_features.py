@@ -118,6 +118,7 @@ def propagate(
     sequence.
     """
     options = Propagation() if options is None else options
+    graph.require_host("propagate")
     source = _Source(x, graph.num_nodes)
     picked = None if rows is None else check_ids("rows", rows)
     if picked is not None and len(picked):

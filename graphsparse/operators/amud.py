@@ -94,8 +94,9 @@ def amud(
 
     Notes
     -----
-    O(m + sum of min(classes, degree)) time with path counts.  Counts are exact integers, the same
-    with any number of threads.  Threshold and ``z_min`` are provisional: see the method page.
+    O(m) time with path counts, which run where the graph lies; all else runs on the CPU.  Counts
+    are exact integers, the same with any number of threads.  Threshold and ``z_min`` are
+    provisional: see the method page.
 
     References
     ----------
@@ -131,7 +132,7 @@ def amud(
         confidence = _confidence(view, rules, verdict.decision, n_boot, max_wedges, seed)
     keep = verdict.decision == "directed" or given.symmetric
     return AmudResult(
-        graph=graph if keep else to_undirected(graph, given.simple),
+        graph=graph if keep else _symmetrised(graph, given),
         **dataclasses.asdict(verdict),
         patterns=statistics,
         confidence=confidence,
@@ -151,6 +152,11 @@ def amud(
             "seed": seed,
         },
     )
+
+
+def _symmetrised(graph: Any, given: AmudInput) -> Any:
+    both = to_undirected(graph, given.simple)
+    return both.to("cuda") if given.device == "cuda" else both
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -204,7 +210,7 @@ def _counts(view: _View, classes: Array) -> tuple[dict[str, PatternCounts], Popu
     nodes = labels.labelled()
     population = label_population(classes[nodes], given.num_classes)
     if not view.support:
-        return path_counts(given.arcs, labels), population
+        return path_counts(given.arcs.to(given.device), labels), population
     rows = None if view.sample is None else nodes[view.sample]
     return support_counts(given.arcs, labels, rows), population
 

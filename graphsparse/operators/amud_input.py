@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,6 +31,7 @@ class AmudInput:
     num_classes: int
     nodes: Array
     features: sp.csr_array | None
+    device: Literal["cpu", "cuda"]
     notes: tuple[str, ...]
 
 
@@ -57,7 +58,8 @@ def read_input(graph: Any, labels: Any, features: Any, mask: Any, profile: str) 
     if is_data(graph):
         labels = graph.get("y") if labels is None else labels
         features = graph.get("x") if features is None else features
-    border = as_border(graph)
+    place = graph.device if isinstance(graph, Graph) else "cpu"
+    border = as_border(graph.to("cpu") if place == "cuda" else graph)
     simple = border.graph.without_self_loops()
     n = simple.num_nodes
     if border.graph.weights is not None:
@@ -80,7 +82,7 @@ def read_input(graph: Any, labels: Any, features: Any, mask: Any, profile: str) 
     matrix = _features(features, n) if by_features else None
     arcs = Arcs.of(simple)
     return AmudInput(
-        simple, arcs, symmetric, classes, num_classes, nodes, matrix, tuple(notes.texts)
+        simple, arcs, symmetric, classes, num_classes, nodes, matrix, place, tuple(notes.texts)
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from graphsparse.backend import native, requested_threads
 from graphsparse.graph import Graph
+from graphsparse.patterns import device
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -51,6 +52,10 @@ class Arcs:
     def num_nodes(self) -> int:
         """Number of nodes."""
         return self.out.num_nodes
+
+    def to(self, place: Literal["cpu", "cuda"]) -> Arcs:
+        """Return the arcs on a device; path statistics are then counted there."""
+        return Arcs(self.out.to(place), self.into.to(place))
 
     def lists(self) -> tuple[Array, Array, Array, Array]:
         """Return the CSR arrays by tail and by head, as the kernels take them."""
@@ -192,7 +197,8 @@ def support_counts(
 def _path_kernel(
     arcs: Arcs, labels: ClassCodes, *, per_node: bool
 ) -> tuple[dict[str, int], Array, Array, Array]:
-    words, outs, ins, rows = native.amud_paths(
+    paths = device.amud_paths if arcs.out.device == "cuda" else native.amud_paths
+    words, outs, ins, rows = paths(
         *arcs.lists(), labels.codes, labels.classes, per_node, requested_threads()
     )
     return wide_sums(words, SUMS), outs, ins, rows

@@ -75,6 +75,7 @@ class AmudTracker:
 
     def __init__(self, graph: Graph, labels: Any, *, mask: Any = None, min_pairs: int = 30) -> None:
         self._min_pairs = check_count("min_pairs", min_pairs, low=1)
+        graph.require_host("AmudTracker")
         n = graph.num_nodes
         if n > 2**31 - 2:
             raise ValueError(f"graph must have fewer than 2^31 - 1 nodes, got {n}")
