@@ -308,8 +308,8 @@ Made by `python benchmarks/adpa_accuracy.py table` from the runs of
 
 Test score in percent (accuracy; Minesweeper ROC AUC), mean ± sample standard deviation over the
 splits, at the first best validation epoch. Hyper-parameters by random search on validation scores
-only; the number of trials that were run and of splits that were trained stands in brackets. The
-paper's figures are those quoted by others, on splits of its own. What we read in the tables:
+only; the number of trials that were run and of splits that were trained stands in brackets, "–" was
+not run. The paper's figures are those quoted by others, on splits of its own. What we read in the tables:
 [ADPA, Accuracy](../methods/adpa.md#accuracy).
 
 | set | ADPA directed | ADPA undirected | DirGNN | GCN | SAGE | MLP | paper, ADPA |
@@ -335,7 +335,7 @@ def cell(arm: dict[str, Any] | None) -> str:
 
 def table(args: argparse.Namespace) -> None:
     """Write the result file and the page from the runs that exist."""
-    rows = [row for name in args.sets if (row := summary(args, name))["arms"]]
+    rows = [summary(args, name) for name in args.sets]
     record = {"commit": commit(), "date": f"{datetime.date.today()}", "machine": machine(),
               "protocol": {"epochs": EPOCHS, "patience": PATIENCE, "trials": args.trials,
                            "tune_splits": args.tune_splits, "splits": args.splits},
