@@ -309,8 +309,8 @@ Made by `python benchmarks/adpa_accuracy.py table` from the runs of
 Test score in percent (accuracy; Minesweeper ROC AUC), mean ± sample standard deviation over the
 splits, at the first best validation epoch. Hyper-parameters by random search on validation scores
 only; the number of trials that were run and of splits that were trained stands in brackets, "–" was
-not run. The paper's figures are those quoted by others, on splits of its own. What we read in the tables:
-[ADPA, Accuracy](../methods/adpa.md#accuracy).
+not run. The paper's figures are those quoted by others, on splits of its own. What we read in the
+tables: [ADPA, Accuracy](../methods/adpa.md#accuracy).
 
 | set | ADPA directed | ADPA undirected | DirGNN | GCN | SAGE | MLP | paper, ADPA |
 |---|---:|---:|---:|---:|---:|---:|---:|

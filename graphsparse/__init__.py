@@ -20,10 +20,12 @@ from graphsparse.graph import Graph, Hypergraph
 
 if TYPE_CHECKING:
     from graphsparse.datasets import list_datasets, load_dataset
-    from graphsparse.io import read_graph, write_graph
+    from graphsparse.io import LabelledHypergraph, read_enc, read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
     from graphsparse.operators.amud import amud
     from graphsparse.operators.amud_result import AmudResult, AmudWarning
+    from graphsparse.operators.centrality import centralities, within_order_pe
+    from graphsparse.operators.co_diffuse import co_diffuse
     from graphsparse.operators.fastrp import FastRP, fastrp
     from graphsparse.operators.grass import grass
     from graphsparse.operators.random_edges import random_edges
@@ -46,8 +48,11 @@ _LAZY = {
     "EdgeBatch": "graphsparse.streaming.batch",
     "FastRP": "graphsparse.operators.fastrp",
     "FastRPStream": "graphsparse.streaming.fastrp",
+    "LabelledHypergraph": "graphsparse.io",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "amud": "graphsparse.operators.amud",
+    "centralities": "graphsparse.operators.centrality",
+    "co_diffuse": "graphsparse.operators.co_diffuse",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
     "fastrp": "graphsparse.operators.fastrp",
@@ -56,11 +61,13 @@ _LAZY = {
     "list_datasets": "graphsparse.datasets",
     "load_dataset": "graphsparse.datasets",
     "random_edges": "graphsparse.operators.random_edges",
+    "read_enc": "graphsparse.io",
     "read_graph": "graphsparse.io",
     "sample_by_resistance": "graphsparse.operators.resistance_sampling",
     "sparsify": "graphsparse.operators.sparsify",
     "teddy": "graphsparse.operators.teddy",
     "teddy_scores": "graphsparse.operators.teddy",
+    "within_order_pe": "graphsparse.operators.centrality",
     "write_graph": "graphsparse.io",
 }
 
@@ -78,9 +85,12 @@ __all__ = [
     "GraphFormatError",
     "GraphsparseError",
     "Hypergraph",
+    "LabelledHypergraph",
     "MissingDependencyError",
     "SparsifyResult",
     "amud",
+    "centralities",
+    "co_diffuse",
     "condition_number",
     "effective_resistance",
     "fastrp",
@@ -90,12 +100,14 @@ __all__ = [
     "load_dataset",
     "num_threads",
     "random_edges",
+    "read_enc",
     "read_graph",
     "sample_by_resistance",
     "set_num_threads",
     "sparsify",
     "teddy",
     "teddy_scores",
+    "within_order_pe",
     "write_graph",
 ]
 

@@ -20,6 +20,8 @@ UInt64 = np.ndarray[Any, np.dtype[np.uint64]]
 # One domain per use, so that two methods with one seed are independent.
 RANDOM_EDGES = 1
 DATASETS = 64
+SHUFFLE_WITHIN = 65
+INCIDENCE_SAMPLING = 66
 
 
 def draw(seed: int, items: UInt64, step: int, domain: int) -> UInt64:

@@ -21,6 +21,7 @@ NB_MODULE(_native, m) {
   gs::bind_dygrass(m);
   gs::bind_format(m);
   gs::bind_hop_attention(m);
+  gs::bind_hypergraph_core(m);
   gs::bind_laplacian(m);
   gs::bind_ldl(m);
   gs::bind_ordering(m);
@@ -29,6 +30,7 @@ NB_MODULE(_native, m) {
   gs::bind_pattern(m);
   gs::bind_project(m);
   gs::bind_recovery(m);
+  gs::bind_segment(m);
   gs::bind_select(m);
   gs::bind_sketch(m);
   gs::bind_sketch_merge(m);

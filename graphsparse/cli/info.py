@@ -1,23 +1,35 @@
-"""``graphsparse info``: what a graph file holds."""
+"""``graphsparse info``: what a graph file or a hypergraph folder holds."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from graphsparse.cli.console import Steps, print_facts, print_json
-from graphsparse.cli.options import AsJson, Directed, GraphFile, InputFormat, Quiet, ReadSettings
+from graphsparse.cli.options import (
+    AsJson,
+    Directed,
+    GraphFileOrFolder,
+    InputFormat,
+    Quiet,
+    ReadSettings,
+)
 from graphsparse.cli.reading import read
 
 
 def command(
-    file: GraphFile,
+    file: GraphFileOrFolder,
     format: InputFormat = None,  # noqa: A002
     directed: Directed = None,
     settings: ReadSettings = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell what a graph file holds: size, degrees, components, loops, weights."""
+    """Tell what a graph file, or a folder with hypergraph.txt, holds: size, degrees, labels."""
+    if file.is_dir():
+        from graphsparse.cli.info_hypergraph import show
+
+        show(file, settings or (), as_json=json, quiet=quiet)
+        return
     from graphsparse.cli.summary import summary
 
     steps = Steps(quiet)

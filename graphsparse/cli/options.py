@@ -10,6 +10,9 @@ import typer
 GraphFile = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Graph to read.")
 ]
+GraphFileOrFolder = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, help="Graph, or folder of a hypergraph.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
 Directed = Annotated[

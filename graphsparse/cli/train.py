@@ -36,15 +36,22 @@ def command(
 ) -> None:
     """Train what a recipe describes.  Runs whose result is in the folder are not run again."""
     numbers = parse_seeds(seeds)
-    from graphsparse.training.recipe import load_recipe
+    from graphsparse.training.incidence_recipe import load_any_recipe
+    from graphsparse.training.recipe import Recipe
 
-    recipe = load_recipe(file, settings or ())
+    recipe = load_any_recipe(file, settings or ())
     steps = Steps(quiet)
-    facts = _run(recipe, numbers, folder, steps)
+    if isinstance(recipe, Recipe):
+        facts = _run(recipe, numbers, folder, steps)
+        lines = _lines
+    else:
+        from graphsparse.cli.train_incidences import lines, run
+
+        facts = run(recipe, numbers, folder, steps)
     if json:
         print_json({**facts, "seconds": steps.seconds})
     else:
-        print_facts(_lines(facts))
+        print_facts(lines(facts))
 
 
 def _run(recipe: Recipe, seeds: Sequence[int], folder: Path, steps: Steps) -> dict[str, Any]:

@@ -2,6 +2,11 @@
 
 from graphsparse.convert.border import Border, as_border, as_graph
 from graphsparse.convert.hetero_types import hetero_borders, restore_hetero
+from graphsparse.convert.hypergraph_types import (
+    from_hyperedges,
+    from_hypergraph_data,
+    to_hypergraph_data,
+)
 from graphsparse.convert.networkx_types import from_networkx, to_networkx
 from graphsparse.convert.pyg_types import from_pyg, is_data, is_hetero, to_pyg
 from graphsparse.convert.scipy_types import from_scipy, to_scipy
@@ -17,6 +22,8 @@ __all__ = [
     "as_border",
     "as_graph",
     "from_edge_index",
+    "from_hyperedges",
+    "from_hypergraph_data",
     "from_networkx",
     "from_pyg",
     "from_scipy",
@@ -26,6 +33,7 @@ __all__ = [
     "is_hetero",
     "restore_hetero",
     "to_edge_index",
+    "to_hypergraph_data",
     "to_networkx",
     "to_pyg",
     "to_scipy",

@@ -9,7 +9,9 @@ from typing import BinaryIO, NamedTuple, Unpack
 
 from graphsparse.checks import check_choice, check_count
 from graphsparse.graph import Graph
+from graphsparse.io.enc import is_enc_folder, read_enc
 from graphsparse.io.id_map import read_id_map, write_id_map
+from graphsparse.io.labelled_hypergraph import LabelledHypergraph
 from graphsparse.io.options import Array, ReadKeywords, ReadOptions, ReadReport, make_options
 from graphsparse.io.pieces import rebatch
 from graphsparse.io.streams import PathLike, atomic_write, source_name, split_suffix
@@ -182,11 +184,14 @@ def write_graph(
 
 __all__ = [
     "FORMATS",
+    "LabelledHypergraph",
     "ReadKeywords",
     "ReadOptions",
     "ReadReport",
     "atomic_write",
+    "is_enc_folder",
     "iter_edge_batches",
+    "read_enc",
     "read_graph",
     "read_graph_with_report",
     "read_id_map",

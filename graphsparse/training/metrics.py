@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import torch
@@ -58,3 +59,56 @@ METRICS: dict[str, Metric] = {"accuracy": accuracy, "roc_auc": roc_auc, "macro_f
 def metric_by_name(name: str) -> Metric:
     """Return the metric called ``accuracy``, ``roc_auc`` or ``macro_f1``."""
     return METRICS[check_choice("metric", name, METRICS)]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class F1Scores:
+    """F1 over rows pooled from all groups.
+
+    Attributes
+    ----------
+    micro : float
+        Share of right rows: with one label per row, micro F1 is accuracy.
+    macro : float
+        Mean F1 over the classes that occur or are predicted.
+    confusion : Tensor of int64, shape (classes, classes)
+        Rows of true class ``i`` that were predicted ``j``.
+    """
+
+    micro: float
+    macro: float
+    confusion: Tensor
+
+
+def f1_scores(predicted: Tensor, y: Tensor, mask: Tensor | None = None) -> F1Scores:
+    """Return micro and macro F1 and the confusion matrix.
+
+    Parameters
+    ----------
+    predicted : Tensor, shape (n,) or (n, classes)
+        Classes, or logits.
+    y : Tensor of int64, shape (n,)
+        Labels; rows below 0 do not count.
+    mask : Tensor, shape (n,) of bool or row ids, optional
+        Which rows count.
+
+    Examples
+    --------
+    >>> f1_scores(torch.tensor([0, 1, 1]), torch.tensor([0, 1, -1])).micro
+    1.0
+    """
+    classes = predicted.shape[1] if predicted.dim() == 2 else 0
+    guess = predicted.argmax(dim=1) if predicted.dim() == 2 else predicted
+    if len(guess) != len(y):
+        raise ValueError(f"predicted must have {len(y)} rows, as y has, got {len(guess)}")
+    if mask is not None:
+        guess, y = guess[mask], y[mask]
+    guess, y = guess[y >= 0], y[y >= 0]
+    if len(y) == 0:
+        return F1Scores(float("nan"), float("nan"), torch.zeros(classes, classes, dtype=torch.long))
+    classes = max(classes, int(max(guess.max(), y.max())) + 1)
+    confusion = torch.bincount(y * classes + guess, minlength=classes**2).view(classes, classes)
+    hit, both = confusion.diagonal().double(), (confusion.sum(0) + confusion.sum(1)).double()
+    seen = both > 0
+    micro, macro = hit.sum() / len(y), (2.0 * hit[seen] / both[seen]).mean()
+    return F1Scores(float(micro), float(macro), confusion)

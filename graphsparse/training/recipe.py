@@ -188,6 +188,15 @@ def load_recipe(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
     RecipeError
         Names the file and the key.
     """
+    values = load_table(path, settings)
+    try:
+        return Recipe.from_dict(values)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def load_table(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the nested dictionaries of a TOML recipe with the settings applied, unchecked."""
     path = Path(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -195,10 +204,12 @@ def load_recipe(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: not valid TOML ({error})") from error
     for setting in settings:
         _apply(values, setting)
-    try:
-        return Recipe.from_dict(values)
-    except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from error
+    return values
+
+
+def build_sections(cls: type[T], values: Any) -> T:
+    """Build a dataclass of dataclasses; an unknown key or a wrong type is a RecipeError."""
+    return _build(cls, values, "")
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:

@@ -68,11 +68,20 @@ def test_powers_equal_dense_products(kind, beta: float) -> None:
 def test_embedding_equals_the_twin(kind) -> None:
     graph, dim, _ = make(kind)
     start = sign_matrix(7, range(graph.num_nodes), dim, 3.0)
-    want = embedding(graph, start, (0.5, 0, 1, 2), -0.5, standardize=False, omega=0.25)
-    options = {"weights": (0.5, 0, 1, 2), "self_influence": 0.25, "seed": 7}
+    weights = (0.5, 0, 1, 2)
+    want = embedding(graph, start, weights, -0.5, standardize=False, omega=0.25)
+    # Rounding moves a row by its share of the largest one, hence the direction of a short row far.
+    a = adjacency(graph)
+    x = factors(a.sum(1), -0.5)[:, None] * start
+    share = np.zeros(graph.num_nodes)
+    for alpha, u in zip(weights, powers(transition(a), x, 4), strict=True):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            short = np.linalg.norm(x, axis=1).max(initial=0.0) / np.linalg.norm(u, axis=1)
+        share += alpha * np.nan_to_num(short, posinf=np.inf) if alpha else 0.0
+    options = {"weights": weights, "self_influence": 0.25, "seed": 7}
     for dtype, tolerance in (("float64", 1e-10), ("float32", 2e-5)):
         got = fastrp(graph, dim, standardize=False, dtype=dtype, **options)
-        assert np.abs(got - want).max() <= tolerance
+        assert (np.abs(got - want).max(axis=1) <= tolerance * (1 + share)).all()
 
 
 @many
