@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from graphsparse.datasets import list_datasets, load_dataset
     from graphsparse.io import LabelledHypergraph, read_enc, read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
+    from graphsparse.operators.amud import amud
+    from graphsparse.operators.amud_result import AmudResult, AmudWarning
     from graphsparse.operators.centrality import centralities, within_order_pe
     from graphsparse.operators.co_diffuse import co_diffuse
     from graphsparse.operators.fastrp import FastRP, fastrp
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from graphsparse.operators.resistance_sampling import sample_by_resistance
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
     from graphsparse.operators.teddy import teddy, teddy_scores
+    from graphsparse.streaming.amud import AmudTracker
     from graphsparse.streaming.batch import EdgeBatch
     from graphsparse.streaming.dygrass import DynamicSparsifier
     from graphsparse.streaming.fastrp import FastRPStream
@@ -38,12 +41,16 @@ __version__ = "0.1.0"
 
 # Public name -> module that holds it.
 _LAZY = {
+    "AmudResult": "graphsparse.operators.amud_result",
+    "AmudTracker": "graphsparse.streaming.amud",
+    "AmudWarning": "graphsparse.operators.amud_result",
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
     "FastRP": "graphsparse.operators.fastrp",
     "FastRPStream": "graphsparse.streaming.fastrp",
     "LabelledHypergraph": "graphsparse.io",
     "SparsifyResult": "graphsparse.operators.sparsify",
+    "amud": "graphsparse.operators.amud",
     "centralities": "graphsparse.operators.centrality",
     "co_diffuse": "graphsparse.operators.co_diffuse",
     "condition_number": "graphsparse.linalg",
@@ -65,6 +72,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "AmudResult",
+    "AmudTracker",
+    "AmudWarning",
     "BackendError",
     "DownloadError",
     "DynamicSparsifier",
@@ -78,6 +88,7 @@ __all__ = [
     "LabelledHypergraph",
     "MissingDependencyError",
     "SparsifyResult",
+    "amud",
     "centralities",
     "co_diffuse",
     "condition_number",

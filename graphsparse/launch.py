@@ -30,6 +30,7 @@ def _typed(names: str, *types: str) -> tuple[str, ...]:
 
 # Every kernel of every file, template arguments included; tests compile and launch the same list.
 KERNELS: dict[str, tuple[str, ...]] = {
+    "amud.cu": ("path_counts_kernel", "path_rows_kernel"),
     "trim.cu": _typed(
         "node_scores_kernel pair_keys_kernel neighbour_mean_kernel arc_scores_kernel", *_INDEX
     ),

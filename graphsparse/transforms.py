@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graphsparse.checks import require
+from graphsparse.operators.amud_estimator import AmudEstimator
 from graphsparse.operators.fastrp import FastRP
 from graphsparse.operators.random_edges import random_edges
 from graphsparse.operators.teddy import teddy
@@ -80,6 +81,23 @@ def _camel_case(name: str) -> str:
 
 Teddy = as_transform(teddy, module=__name__)
 RandomEdges = as_transform(random_edges, module=__name__)
+
+
+class AMUD(AmudEstimator, BaseTransform):
+    """Symmetrise the arcs of a ``Data``, or keep them, as its training labels suggest.
+
+    PyG transform of :func:`graphsparse.amud`, with its options; ``fit`` and ``transform`` apart
+    apply one decision to many graphs.
+
+    Examples
+    --------
+    >>> AMUD(z_min=3.0)
+    AMUD(z_min=3.0)
+    """
+
+    def forward(self, data: Any) -> Any:
+        """Decide by ``data.y[data.train_mask]`` and return the graph to train on."""
+        return self.fit(data).transform(data)
 
 
 class AddFastRP(BaseTransform):

@@ -19,7 +19,7 @@ ROWS = [
     {"device"},
     {"rng"},
     {"graph"},
-    {"convert", "io", "linalg", "selection", "sketch"},
+    {"convert", "io", "linalg", "patterns", "selection", "sketch"},
     {"operators", "streaming", "datasets"},
     {"quality"},
     {"transforms", "loaders", "models"},

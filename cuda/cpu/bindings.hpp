@@ -3,6 +3,8 @@
 #include <nanobind/nanobind.h>
 
 namespace gs {
+void bind_amud(nanobind::module_& m);
+void bind_amud_tracker(nanobind::module_& m);
 void bind_attention(nanobind::module_& m);
 void bind_approximate(nanobind::module_& m);
 void bind_build(nanobind::module_& m);
@@ -11,6 +13,7 @@ void bind_dropout(nanobind::module_& m);
 void bind_dropout_linear(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
+void bind_hop_attention(nanobind::module_& m);
 void bind_hypergraph_core(nanobind::module_& m);
 void bind_laplacian(nanobind::module_& m);
 void bind_ldl(nanobind::module_& m);

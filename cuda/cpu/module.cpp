@@ -10,6 +10,8 @@ NB_MODULE(_native, m) {
   m.doc() = "Compiled kernels of graphsparse.  Arguments are checked by the Python callers.";
   m.def("mark_forked_child", [] { gs::in_forked_child = true; });
   m.def("resolve_threads", &gs::resolve_threads, nanobind::arg("threads"));
+  gs::bind_amud(m);
+  gs::bind_amud_tracker(m);
   gs::bind_attention(m);
   gs::bind_approximate(m);
   gs::bind_build(m);
@@ -18,6 +20,7 @@ NB_MODULE(_native, m) {
   gs::bind_dropout_linear(m);
   gs::bind_dygrass(m);
   gs::bind_format(m);
+  gs::bind_hop_attention(m);
   gs::bind_hypergraph_core(m);
   gs::bind_laplacian(m);
   gs::bind_ldl(m);

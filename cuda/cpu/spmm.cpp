@@ -26,10 +26,14 @@ struct SpmmTask {
   T* out;  // (rows, width)
 };
 
+// Entries ahead whose rows of b are fetched: rows of A are short, and b lies anywhere.
+constexpr int64_t kAhead = 12;
+
 // Columns [k, k + 64 * kVectors bytes) of the rows [first, last).
 template <class T, int kVectors>
 GS_INLINE void tile(const SpmmTask<T>& a, int64_t first, int64_t last, int64_t k) {
   using V = Vec<T>;
+  const int64_t end = a.indptr[last];
   for (int64_t row = first; row < last; ++row) {
     V sum[kVectors] = {};
     if (a.self_weight != T(0)) {
@@ -38,6 +42,10 @@ GS_INLINE void tile(const SpmmTask<T>& a, int64_t first, int64_t last, int64_t k
     }
     for (int64_t e = a.indptr[row]; e < a.indptr[row + 1]; ++e) {
       const int64_t col = a.indices[e];
+      if (!a.live && e + kAhead < end) {
+        const T* next = a.b + int64_t{a.indices[e + kAhead]} * a.width + k;
+        for (int j = 0; j < kVectors; ++j) __builtin_prefetch(next + j * kLanes<T>);
+      }
       if (a.live && !a.live[col]) continue;
       const T value = a.values[e];
       const V* b = vec(a.b + col * a.width + k);
@@ -52,6 +60,8 @@ template <class T>
 GS_INLINE void rows_body(const SpmmTask<T>& a, int64_t first, int64_t last) {
   int64_t k = 0;
   for (; k + 8 * kLanes<T> <= a.width; k += 8 * kLanes<T>) tile<T, 8>(a, first, last, k);
+  for (; k + 4 * kLanes<T> <= a.width; k += 4 * kLanes<T>) tile<T, 4>(a, first, last, k);
+  for (; k + 2 * kLanes<T> <= a.width; k += 2 * kLanes<T>) tile<T, 2>(a, first, last, k);
   for (; k + kLanes<T> <= a.width; k += kLanes<T>) tile<T, 1>(a, first, last, k);
   for (int64_t row = first; row < last && k < a.width; ++row)
     for (int64_t c = k; c < a.width; ++c)

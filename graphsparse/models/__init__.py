@@ -7,31 +7,39 @@ from graphsparse.checks import require
 require("torch", "gnn", "graphsparse.models")
 
 from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E402
+from graphsparse.models.adpa import ADPA  # noqa: E402
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
 from graphsparse.models.conhd import CoNHD, IncidencePrediction  # noqa: E402
 from graphsparse.models.conhd_conv import CoNHDConv  # noqa: E402
 from graphsparse.models.csr_linear import CsrLinear  # noqa: E402
+from graphsparse.models.directed import MLP, DirConv, DirGNN  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
 from graphsparse.models.readout import Readout  # noqa: E402
+from graphsparse.models.rows import RowModel  # noqa: E402
 from graphsparse.models.set_operators import ISAB, SAB, UNB  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
 __all__ = [
+    "ADPA",
     "Adjacency",
     "Backbone",
     "CoNHD",
     "CoNHDConv",
     "CsrLinear",
+    "DirConv",
+    "DirGNN",
     "GAT",
     "GATConv",
     "GCN",
     "GCNConv",
     "GIN",
     "GINConv",
-    "ISAB",
-    "IncidencePrediction",
+    "MLP",
     "MaskedAdjacency",
     "Pattern",
+    "RowModel",
+    "ISAB",
+    "IncidencePrediction",
     "Readout",
     "SAB",
     "SAGE",

@@ -83,6 +83,13 @@ class Adjacency:
         """
         return self._cached("gcn", dtype, self._gcn_values)
 
+    def directed(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return the incoming arcs scaled by the roots of both degrees: ``(Do^-1/2 A Di^-1/2)'``.
+
+        Its transpose holds the outgoing arcs.
+        """
+        return self._cached("directed", dtype, self._directed_values)
+
     def entry_edges(self) -> Array:
         """Return the edge number of every entry of ``pattern``; a self-loop has ``num_edges``."""
         graph = self.graph
@@ -118,6 +125,12 @@ class Adjacency:
         pattern, weights, _ = self._with_loops()
         root = 1.0 / np.sqrt(_row_sums(pattern, weights))
         return pattern, weights * (root[pattern.rows()] * root[pattern.indices])
+
+    def _directed_values(self) -> tuple[Pattern, Array]:
+        rows, cols = self.pattern.rows(), self.pattern.indices
+        into = _row_sums(self.pattern, self._weights)
+        out = np.bincount(cols, self._weights, minlength=self.num_nodes)
+        return self.pattern, self._weights / np.sqrt(into[rows] * out[cols])
 
     def _with_loops(self) -> tuple[Pattern, Array, Array]:
         """Pattern with a loop everywhere, its weights, the entry of `pattern` or -1 for a loop."""
@@ -178,6 +191,10 @@ class MaskedAdjacency(Adjacency):
         """Return the normalised adjacency times the factors."""
         factors = self.edge_factors()
         return ScaledMatrix(self._plain.gcn(dtype), factors)
+
+    def directed(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
+        """Return the scaled incoming arcs times the factors."""
+        return ScaledMatrix(self._plain.directed(dtype), self._factors)
 
     def edge_factors(self) -> Tensor:
         """Return the factor of every entry of :meth:`with_self_loops`."""

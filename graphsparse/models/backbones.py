@@ -56,13 +56,14 @@ class Backbone(nn.Module):
                 part.reset_parameters()  # type: ignore[operator]
 
 
-def _widths(in_dim: int, hidden: int, out_dim: int, layers: int) -> list[tuple[int, int]]:
+def layer_widths(in_dim: int, hidden: int, out_dim: int, layers: int) -> list[tuple[int, int]]:
+    """Return input and output width of every layer."""
     check_count("layers", layers, low=1)
     sizes = [in_dim, *[hidden] * (layers - 1), out_dim]
     return list(itertools.pairwise(sizes))
 
 
-class _ReluDropout(Backbone):
+class ReluDropout(Backbone):
     """Layers joined by ReLU and dropout."""
 
     convs: nn.ModuleList
@@ -84,7 +85,7 @@ class _ReluDropout(Backbone):
         return out
 
 
-class GCN(_ReluDropout):
+class GCN(ReluDropout):
     """GCN layers with ReLU and dropout between them.
 
     Parameters
@@ -100,7 +101,7 @@ class GCN(_ReluDropout):
     def __init__(
         self, in_dim: int, hidden: int, out_dim: int, *, layers: int = 2, dropout: float = 0.5
     ) -> None:
-        widths = _widths(in_dim, hidden, out_dim, layers)
+        widths = layer_widths(in_dim, hidden, out_dim, layers)
         super().__init__([GCNConv(a, b) for a, b in widths], dropout)
 
     def maps(self) -> Iterator[tuple[Tensor, bool]]:
@@ -109,7 +110,7 @@ class GCN(_ReluDropout):
             yield conv.weight, True  # type: ignore[misc]
 
 
-class SAGE(_ReluDropout):
+class SAGE(ReluDropout):
     """GraphSAGE layers (mean) with ReLU and dropout between them.
 
     Parameters
@@ -121,7 +122,7 @@ class SAGE(_ReluDropout):
     def __init__(
         self, in_dim: int, hidden: int, out_dim: int, *, layers: int = 2, dropout: float = 0.5
     ) -> None:
-        widths = _widths(in_dim, hidden, out_dim, layers)
+        widths = layer_widths(in_dim, hidden, out_dim, layers)
         super().__init__([SAGEConv(a, b) for a, b in widths], dropout)
 
     def maps(self) -> Iterator[tuple[Tensor, bool]]:
@@ -214,7 +215,7 @@ class GIN(Backbone):
 
     def __init__(self, in_dim: int, hidden: int, out_dim: int, *, layers: int = 2) -> None:
         super().__init__()
-        widths = _widths(in_dim, hidden, out_dim, layers)
+        widths = layer_widths(in_dim, hidden, out_dim, layers)
         self.convs = nn.ModuleList(GINConv(a, b) for a, b in widths)
         self.heads = nn.ModuleList(_Map(b, out_dim) for _, b in widths[:-1])
 

@@ -1,5 +1,6 @@
 """Graphs that change: batches of updates, streams of them, and a sparsifier that follows."""
 
+from graphsparse.streaming.amud import AmudTracker, TrackerReport
 from graphsparse.streaming.batch import EdgeBatch
 from graphsparse.streaming.dygrass import DynamicSparsifier
 from graphsparse.streaming.fastrp import FastRPStream, FastRPUpdate
@@ -9,6 +10,7 @@ from graphsparse.streaming.report import BatchReport
 from graphsparse.streaming.windows import Events, read_events, sliding_window
 
 __all__ = [
+    "AmudTracker",
     "BatchReport",
     "DygrassOptions",
     "DynamicSparsifier",
@@ -16,6 +18,7 @@ __all__ = [
     "Events",
     "FastRPStream",
     "FastRPUpdate",
+    "TrackerReport",
     "paper",
     "read_events",
     "read_stream",

@@ -7,8 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
 from graphsparse.graph import Graph
+from graphsparse.models.adpa import ADPA
+from graphsparse.models.adpa_features import SYMMETRIC_PATTERNS
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone
+from graphsparse.models.directed import MLP, DirGNN
+from graphsparse.models.rows import RowModel
 from graphsparse.operators.sparsify import SparsifyResult, sparsify
 from graphsparse.training.callbacks import EarlyStopping
 from graphsparse.training.data import NodeData
@@ -19,12 +25,30 @@ from graphsparse.training.recipe import ModelRecipe, Recipe, WeightsRecipe
 from graphsparse.training.report import count_macs, weights_kept
 from graphsparse.training.state import Stateful
 
-_MODELS: dict[str, Callable[..., Backbone]] = {"gcn": GCN, "gin": GIN, "gat": GAT, "sage": SAGE}
+Model = Backbone | RowModel
+
+_MODELS: dict[str, Callable[..., Model]] = {
+    "adpa": ADPA,
+    "dirgnn": DirGNN,
+    "gat": GAT,
+    "gcn": GCN,
+    "gin": GIN,
+    "mlp": MLP,
+    "sage": SAGE,
+}
 
 
-def build_model(recipe: ModelRecipe, in_dim: int, num_classes: int) -> Backbone:
-    """Return the network of a recipe, drawn from torch's generator."""
-    options: dict[str, Any] = {"layers": recipe.layers}
+def build_model(
+    recipe: ModelRecipe, in_dim: int, num_classes: int, *, directed: bool = True
+) -> Model:
+    """Return the network of a recipe, drawn from torch's generator.
+
+    Of the patterns of ADPA an undirected graph has two that differ: they are the default there.
+    """
+    options: dict[str, Any] = dict(recipe.options)
+    options["num_layers" if recipe.name == "adpa" else "layers"] = recipe.layers
+    if recipe.name == "adpa" and not directed:
+        options.setdefault("patterns", SYMMETRIC_PATTERNS)
     for name in ("heads", "dropout"):
         if getattr(recipe, name) is not None:
             options[name] = getattr(recipe, name)
@@ -43,6 +67,7 @@ class Experiment:
     def __init__(self, data: NodeData) -> None:
         self.data = data
         self._teachers: dict[tuple[str, int], TrainResult] = {}
+        self._features = _Features()
 
     def run(self, recipe: Recipe, seed: int) -> dict[str, Any]:
         """Train once and return the figures of the run.
@@ -67,7 +92,7 @@ class Experiment:
             teacher = self.teacher(recipe, seed)
             loss = DistillationLoss(teacher.logits, recipe.distill.weight)
         start, start_cpu = time.perf_counter(), time.process_time()
-        model, result = _fit(self.data.with_graph(trimmed), recipe, seed, loss)
+        model, result = _fit(self.data.with_graph(trimmed), recipe, seed, loss, self._features)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
         kept, total = weights_kept(model)
         figures: dict[str, Any] = {
@@ -93,7 +118,7 @@ class Experiment:
         key = (repr((recipe.model, recipe.train)), seed)
         if key not in self._teachers:
             dense = dataclasses.replace(recipe, weights=WeightsRecipe())
-            self._teachers[key] = _fit(self.data, dense, seed, supervised_loss)[1]
+            self._teachers[key] = _fit(self.data, dense, seed, supervised_loss, self._features)[1]
         return self._teachers[key]
 
     def _trim(self, recipe: Recipe, seed: int) -> tuple[Graph, SparsifyResult | None]:
@@ -105,10 +130,35 @@ class Experiment:
         return cut.graph, cut
 
 
-def _fit(data: NodeData, recipe: Recipe, seed: int, loss: Loss) -> tuple[Backbone, TrainResult]:
+class _Features:
+    """The propagated features that were used last: a search changes little else."""
+
+    def __init__(self) -> None:
+        self._key: Any = None
+        self._last: Tensor | None = None
+
+    def of(self, model: RowModel, data: NodeData) -> Tensor:
+        """Return what a model of rows takes."""
+        key = (data.graph, data.x, getattr(model, "propagation", None))
+        if self._last is None or self._key is None or not _same(self._key, key):
+            self._last = model.precompute(data.graph, data.x)
+            self._key = key
+        return self._last
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a[0] is b[0] and a[1] is b[1] and a[2] is not None and a[2] == b[2]
+
+
+def _fit(
+    data: NodeData, recipe: Recipe, seed: int, loss: Loss, features: _Features
+) -> tuple[Model, TrainResult]:
     options = recipe.train
     set_seed(seed, deterministic=options.deterministic or None)
-    model = build_model(recipe.model, data.x.shape[1], data.num_classes).to(options.device)
+    width, directed = data.x.shape[1], data.graph.directed
+    model = build_model(recipe.model, width, data.num_classes, directed=directed)
+    rows = features.of(model, data).to(options.device) if isinstance(model, RowModel) else None
+    model = model.to(options.device)
     optimizer = adam(model, options.lr, options.weight_decay)
     stateful: dict[str, Stateful] = {}
     if recipe.weights.keep < 1.0 or recipe.weights.options:
@@ -126,5 +176,7 @@ def _fit(data: NodeData, recipe: Recipe, seed: int, loss: Loss) -> tuple[Backbon
         callbacks=[EarlyStopping(options.patience)] if options.patience else [],
         stateful=stateful,
         keep_weights=False,
+        features=rows,
+        batch_size=options.batch_size,
     )
     return model, result

@@ -1,4 +1,4 @@
-"""The training loop: one full-batch step per epoch, evaluation after each, best epoch kept."""
+"""The training loop: one epoch, evaluation after it, the best epoch kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from graphsparse.checks import check_choice, check_count
-from graphsparse.models.backbones import Backbone
 from graphsparse.training.checkpoint import load_checkpoint
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
 from graphsparse.training.metrics import Metric, metric_by_name
+from graphsparse.training.passes import Passes, make_passes
 from graphsparse.training.state import Best, Callback, Stateful, TrainState
 
 
@@ -36,7 +36,8 @@ class TrainResult:
     epochs : int
         Epochs run, all resumed parts together.
     history : dict of str to list of float
-        ``loss``, ``val``, ``test`` and ``seconds`` per epoch.
+        ``loss``, ``val``, ``test`` and ``seconds`` per epoch.  Models of rows are tested at a new
+        best epoch only; between those ``test`` repeats.
     """
 
     best_epoch: int
@@ -73,14 +74,17 @@ def train(
     stateful: dict[str, Stateful] | None = None,
     keep_weights: bool = True,
     resume: str | Path | None = None,
+    features: Tensor | None = None,
+    batch_size: int = 0,
 ) -> TrainResult:
-    """Train a node classifier full-batch and remember its best validation epoch.
+    """Train a node classifier and remember its best validation epoch.
 
     Parameters
     ----------
     model : nn.Module
         Called as ``model(x, adjacency)``; returns logits of shape (n, classes).  A
-        :class:`~graphsparse.models.Backbone` computes what training and evaluation share once.
+        :class:`~graphsparse.models.Backbone` computes what training and evaluation share once.  A
+        :class:`~graphsparse.models.RowModel` (ADPA) is called with rows of precomputed features.
     data : NodeData
         Graph, features, labels, splits.
     epochs : int
@@ -102,6 +106,10 @@ def train(
         Copy the weights at each new best epoch.
     resume : str or Path, optional
         Checkpoint to go on from.
+    features : Tensor, optional
+        What ``model.precompute`` returns, for a model of rows; computed when left out.
+    batch_size : int
+        Training nodes of a step, for a model of rows; 0: all of them.
 
     Returns
     -------
@@ -126,13 +134,11 @@ def train(
         load_checkpoint(resume, state)
     for callback in callbacks:
         callback.on_start(state)
-    shared = _prefix(model, data)
+    passes = make_passes(model, data, features, check_count("batch_size", batch_size))
     while state.epoch < epochs:
         start = time.perf_counter()
-        value = _step(state, shared, loss)
-        shared = _prefix(model, data)
-        logits = _evaluate(model, data, shared)
-        _record(state, value, logits, measure, best, keep_weights)
+        value = passes.step(state, loss)
+        _record(state, value, passes, measure, best, keep_weights)
         state.history["seconds"].append(time.perf_counter() - start)
         stops = [callback.on_epoch(state) for callback in callbacks]
         if any(stops):
@@ -142,45 +148,20 @@ def train(
     return _result(state)
 
 
-def _prefix(model: nn.Module, data: NodeData) -> object:
-    """What training and evaluation at the present weights share, with its gradient graph."""
-    return model.prefix(data.x, data.adjacency) if isinstance(model, Backbone) else None
-
-
-def _forward(model: nn.Module, data: NodeData, shared: object) -> Tensor:
-    if isinstance(model, Backbone):
-        return model.suffix(shared, data.adjacency)  # type: ignore[arg-type]
-    return model(data.x, data.adjacency)
-
-
-def _step(state: TrainState, shared: object, loss: Loss) -> float:
-    state.model.train()
-    state.optimizer.zero_grad()
-    value = loss(_forward(state.model, state.data, shared), state.data)
-    number = float(value.detach())
-    if not abs(number) < float("inf"):
-        raise FloatingPointError(f"loss must be finite, got {number} in epoch {state.epoch + 1}")
-    value.backward()
-    state.optimizer.step()
-    return number
-
-
-def _evaluate(model: nn.Module, data: NodeData, shared: object) -> Tensor:
-    model.eval()
-    with torch.no_grad():
-        return _forward(model, data, shared).detach()
-
-
 def _record(
-    state: TrainState, loss: float, logits: Tensor, metric: Metric, best: str, keep_weights: bool
+    state: TrainState, loss: float, passes: Passes, metric: Metric, best: str, keep_weights: bool
 ) -> None:
-    data = state.data
-    val, test = (metric(logits[ids], data.y[ids]) for ids in (data.val, data.test))
+    data, old = state.data, state.best
+    val = metric(passes.validate(), data.y[data.val])
+    better = old is None or val > old.val or (best == "last" and val == old.val)
+    test = old.test if old is not None else 0.0
+    if better or passes.tests_every_epoch:
+        logits = passes.all_logits()
+        test = metric(logits[data.test], data.y[data.test])
     state.epoch += 1
     for name, value in (("loss", loss), ("val", val), ("test", test)):
         state.history[name].append(value)
-    old = state.best
-    if old is None or val > old.val or (best == "last" and val == old.val):
+    if better:
         weights = state.model.state_dict() if keep_weights else {}
         copies = {name: tensor.detach().clone() for name, tensor in weights.items()}
         state.best = Best(state.epoch, val, test, logits, copies)

@@ -14,7 +14,14 @@ from graphsparse.checks import check_choice, check_count, check_fraction
 from graphsparse.errors import GraphsparseError
 
 T = TypeVar("T")
-MODELS = ("gcn", "gin", "gat", "sage")
+MODELS = ("gcn", "gin", "gat", "sage", "mlp", "dirgnn", "adpa")
+DIRECTIONS = ("stored", "undirected", "amud")
+FEATURES = ("stored", "identity")
+# Keys of model.options.
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "dirgnn": ("alpha",),
+    "adpa": ("num_hops", "r", "norm", "hop_attention", "dp_attention", "patterns"),
+}
 
 
 class RecipeError(GraphsparseError, ValueError):
@@ -23,26 +30,43 @@ class RecipeError(GraphsparseError, ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class DataRecipe:
-    """Which data set, where from, which split."""
+    """Which data set, where from, which split, and how its graph is taken.
+
+    ``direction`` keeps the arcs as stored, symmetrises them, or lets AMUD decide by the training
+    labels.  ``features = "identity"`` gives each node of a set without features its own.
+    """
 
     name: str = "digits"
     root: str | None = None
     split: int = 0
     normalize: bool = True
+    direction: str = "stored"
+    features: str = "stored"
+
+    def __post_init__(self) -> None:
+        check_choice("data.direction", self.direction, DIRECTIONS)
+        check_choice("data.features", self.features, FEATURES)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelRecipe:
-    """Which network; ``dropout`` and ``heads`` only where it has them."""
+    """Which network; ``dropout``, ``heads`` and ``options`` only where it has them."""
 
     name: str = "gcn"
     hidden: int = 512
     layers: int = 2
     heads: int | None = None
     dropout: float | None = None
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("model.name", self.name, MODELS)
+        known = _OPTIONS.get(self.name, ())
+        for key in self.options:
+            if key not in known:
+                raise ValueError(
+                    f"model.options of {self.name} must be among {list(known)}, got {key!r}"
+                )
         check_count("model.hidden", self.hidden, low=1)
         check_count("model.layers", self.layers, low=1)
         if self.heads is not None and self.name != "gat":
@@ -53,7 +77,7 @@ class ModelRecipe:
 
 @dataclasses.dataclass(frozen=True)
 class TrainRecipe:
-    """How to train."""
+    """How to train; ``batch_size`` is for models of precomputed rows, 0 is full-batch."""
 
     epochs: int = 200
     lr: float = 0.01
@@ -63,9 +87,11 @@ class TrainRecipe:
     patience: int = 0
     deterministic: bool = False
     device: str = "cpu"
+    batch_size: int = 0
 
     def __post_init__(self) -> None:
         check_count("train.epochs", self.epochs, low=1)
+        check_count("train.batch_size", self.batch_size)
         check_count("train.patience", self.patience)
         check_choice("train.best", self.best, ("first", "last"))
 

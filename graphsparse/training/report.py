@@ -6,16 +6,17 @@ import torch
 
 from graphsparse.graph import Graph
 from graphsparse.models.backbones import Backbone
+from graphsparse.models.rows import RowModel
 
 
-def weights_kept(model: Backbone) -> tuple[int, int]:
+def weights_kept(model: Backbone | RowModel) -> tuple[int, int]:
     """Return the weights that are not zero and all weights, over the model's matrices."""
     matrices = [weight for weight, _ in model.maps()]
     kept = sum(int(torch.count_nonzero(weight)) for weight in matrices)
     return kept, sum(weight.numel() for weight in matrices)
 
 
-def count_macs(model: Backbone, graph: Graph) -> int:
+def count_macs(model: Backbone | RowModel, graph: Graph) -> int:
     """Return the multiply-accumulates of one forward pass, transforming before aggregating.
 
     Parameters

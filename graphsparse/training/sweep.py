@@ -11,13 +11,25 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from graphsparse.datasets import load_dataset
+from graphsparse.graph import Graph
+from graphsparse.operators.amud import amud
 from graphsparse.training.checkpoint import write_atomic
 from graphsparse.training.data import NodeData
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.recipe import Recipe
 
 Run = dict[str, Any]
+# Keys that recipes did not have at first.
+_LATER: tuple[tuple[str, str, Any], ...] = (
+    ("data", "direction", "stored"),
+    ("data", "features", "stored"),
+    ("model", "options", {}),
+    ("train", "batch_size", 0),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +107,25 @@ def sweep(
 
 
 def load_data(recipe: Recipe) -> NodeData:
-    """Load the data set of a recipe, with the split that it names."""
+    """Load the data set of a recipe, with its split, its features and the direction it names."""
     dataset = load_dataset(recipe.data.name, root=recipe.data.root)
     pyg = dataset.to_pyg(recipe.data.split)
-    return NodeData.from_pyg(pyg, normalize=recipe.data.normalize)
+    if recipe.data.features == "identity":
+        pyg.x = torch.eye(int(pyg.num_nodes or 0))
+    data = NodeData.from_pyg(pyg, normalize=recipe.data.normalize)
+    return data.with_graph(directed_as(data, recipe.data.direction))
+
+
+def directed_as(data: NodeData, direction: str) -> Graph:
+    """Return the graph of a task as stored, symmetrised, or as AMUD decides by its labels."""
+    if direction == "undirected":
+        return data.graph.symmetrize("max")
+    if direction == "amud":
+        mask = np.zeros(data.graph.num_nodes, np.bool_)
+        mask[data.train.numpy()] = True
+        chosen: Graph = amud(data.graph, data.y, mask=mask).graph
+        return chosen
+    return data.graph
 
 
 def run_recipe(
@@ -128,7 +155,11 @@ def run_recipe(
 
 def run_key(recipe: Recipe, seed: int) -> str:
     """Return the file name of a run: what it is in words, and a hash of the resolved recipe."""
-    text = json.dumps(recipe.to_dict(), sort_keys=True)
+    values = recipe.to_dict()
+    for section, key, default in _LATER:  # so that older runs are still found
+        if values[section][key] == default:
+            del values[section][key]
+    text = json.dumps(values, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return f"{recipe.data.name}-{recipe.model.name}-{seed}-{digest}"
 

@@ -17,8 +17,10 @@ from graphsparse import BackendError, Graph, convert, linalg, streaming
 from graphsparse.models import Adjacency
 
 # What else each function needs, and which of them give something back on the GPU.
-RUN = {"fastrp", "teddy", "teddy_scores", "random_edges", "sparsify", "DynamicSparsifier"}
+RUN = {"amud", "fastrp", "teddy", "teddy_scores", "random_edges", "sparsify", "DynamicSparsifier"}
 EXTRA: dict[str, Callable[[Graph], tuple[Any, ...]]] = {
+    "amud": lambda graph: (np.arange(34) % 2,),
+    "AmudTracker": lambda graph: (np.arange(34) % 2,),
     "fastrp": lambda graph: (8,),
     "teddy": lambda graph: (0.5,),
     "random_edges": lambda graph: (0.5,),
