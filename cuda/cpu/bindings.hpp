@@ -11,6 +11,8 @@ void bind_dropout(nanobind::module_& m);
 void bind_dropout_linear(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
+void bind_gin_attention(nanobind::module_& m);
+void bind_head_products(nanobind::module_& m);
 void bind_laplacian(nanobind::module_& m);
 void bind_ldl(nanobind::module_& m);
 void bind_ordering(nanobind::module_& m);

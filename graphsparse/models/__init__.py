@@ -9,11 +9,13 @@ require("torch", "gnn", "graphsparse.models")
 from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E402
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
 from graphsparse.models.csr_linear import CsrLinear  # noqa: E402
+from graphsparse.models.gin_attention import AttentionScores, GINAttention  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
 __all__ = [
     "Adjacency",
+    "AttentionScores",
     "Backbone",
     "CsrLinear",
     "GAT",
@@ -21,6 +23,7 @@ __all__ = [
     "GCN",
     "GCNConv",
     "GIN",
+    "GINAttention",
     "GINConv",
     "MaskedAdjacency",
     "Pattern",
