@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from graphsparse.io import read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
     from graphsparse.operators.grass import grass
+    from graphsparse.operators.keep_by_scores import keep_by_scores
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
@@ -40,6 +41,7 @@ _LAZY = {
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
     "grass": "graphsparse.operators.grass",
+    "keep_by_scores": "graphsparse.operators.keep_by_scores",
     "laplacian": "graphsparse.linalg",
     "list_datasets": "graphsparse.datasets",
     "load_dataset": "graphsparse.datasets",
@@ -66,6 +68,7 @@ __all__ = [
     "condition_number",
     "effective_resistance",
     "grass",
+    "keep_by_scores",
     "laplacian",
     "list_datasets",
     "load_dataset",

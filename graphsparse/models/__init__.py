@@ -10,6 +10,11 @@ from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E40
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
 from graphsparse.models.csr_linear import CsrLinear  # noqa: E402
 from graphsparse.models.gin_attention import AttentionScores, GINAttention  # noqa: E402
+from graphsparse.models.gin_network import (  # noqa: E402
+    CategoryEncoder,
+    GINAttentionBlock,
+    GINAttentionNet,
+)
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
@@ -17,6 +22,7 @@ __all__ = [
     "Adjacency",
     "AttentionScores",
     "Backbone",
+    "CategoryEncoder",
     "CsrLinear",
     "GAT",
     "GATConv",
@@ -24,6 +30,8 @@ __all__ = [
     "GCNConv",
     "GIN",
     "GINAttention",
+    "GINAttentionBlock",
+    "GINAttentionNet",
     "GINConv",
     "MaskedAdjacency",
     "Pattern",
