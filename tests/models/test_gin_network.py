@@ -111,7 +111,7 @@ def ring_task() -> NodeData:
     y = (np.arange(n) >= n // 2).astype(np.int64)
     pairs = [(i, (i + s) % n) for i in range(n) for s in (1, 2)]
     x = rng.standard_normal((n, 12)).astype(np.float32)
-    x[:, 0] += 3.0 * y
+    x[:, 0] += 5.0 * y
     graph = Graph.from_edges([p for p in pairs if y[p[0]] == y[p[1]]], num_nodes=n)
     ids = torch.from_numpy(rng.permutation(n))
     tensors = torch.from_numpy(x), torch.from_numpy(y)
