@@ -69,7 +69,7 @@ class SparseGINAdapter(nn.Module):
         super().__init__()
         self.__dict__["model"] = model  # no submodule: its parameters are not ours
         places = decoder_layers(model)
-        chosen = list(range(len(places))) if layers == "all" else [int(at) for at in layers]  # type: ignore[union-attr]
+        chosen = list(range(len(places))) if layers == "all" else [int(at) for at in layers]
         bad = [at for at in chosen if not 0 <= at < len(places)]
         if bad or not chosen:
             raise ValueError(
@@ -139,7 +139,7 @@ class SparseGINAdapter(nn.Module):
                 "call the model without a cache (use_cache=False)"
             )
         adapter = self.adapters[key]
-        dtype = adapter.gain.dtype
+        dtype = next(adapter.parameters()).dtype
         if self.detach_adjacency:
             probabilities = probabilities.detach()
         added = adapter((received + output[0]).to(dtype), probabilities.to(dtype))
