@@ -7,8 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import nn
+
 from graphsparse.graph import Graph
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone
+from graphsparse.models.gin_network import GINAttentionNet
 from graphsparse.operators.sparsify import SparsifyResult, sparsify
 from graphsparse.training.callbacks import EarlyStopping
 from graphsparse.training.data import NodeData
@@ -19,12 +23,18 @@ from graphsparse.training.recipe import ModelRecipe, Recipe, WeightsRecipe
 from graphsparse.training.report import count_macs, weights_kept
 from graphsparse.training.state import Stateful
 
-_MODELS: dict[str, Callable[..., Backbone]] = {"gcn": GCN, "gin": GIN, "gat": GAT, "sage": SAGE}
+_MODELS: dict[str, Callable[..., Backbone]] = {
+    "gcn": GCN,
+    "gin": GIN,
+    "gat": GAT,
+    "sage": SAGE,
+    "gin_attention": GINAttentionNet,
+}
 
 
 def build_model(recipe: ModelRecipe, in_dim: int, num_classes: int) -> Backbone:
     """Return the network of a recipe, drawn from torch's generator."""
-    options: dict[str, Any] = {"layers": recipe.layers}
+    options: dict[str, Any] = {"layers": recipe.layers, **recipe.options}
     for name in ("heads", "dropout"):
         if getattr(recipe, name) is not None:
             options[name] = getattr(recipe, name)
@@ -110,11 +120,7 @@ def _fit(data: NodeData, recipe: Recipe, seed: int, loss: Loss) -> tuple[Backbon
     set_seed(seed, deterministic=options.deterministic or None)
     model = build_model(recipe.model, data.x.shape[1], data.num_classes).to(options.device)
     optimizer = adam(model, options.lr, options.weight_decay)
-    stateful: dict[str, Stateful] = {}
-    if recipe.weights.keep < 1.0 or recipe.weights.options:
-        keep = recipe.weights.keep if recipe.weights.options.get("scope") != "nm" else None
-        projection = L0Projection(model, keep, **recipe.weights.options).attach(optimizer)
-        stateful["projection"] = projection
+    stateful = attach_projection(model, optimizer, recipe.weights)
     result = train(
         model,
         data.to(options.device),
@@ -128,3 +134,13 @@ def _fit(data: NodeData, recipe: Recipe, seed: int, loss: Loss) -> tuple[Backbon
         keep_weights=False,
     )
     return model, result
+
+
+def attach_projection(
+    model: nn.Module, optimizer: torch.optim.Optimizer, weights: WeightsRecipe
+) -> dict[str, Stateful]:
+    """Project the weights of a recipe after every step; return the projection by name, if any."""
+    if weights.keep == 1.0 and not weights.options:
+        return {}
+    keep = weights.keep if weights.options.get("scope") != "nm" else None
+    return {"projection": L0Projection(model, keep, **weights.options).attach(optimizer)}

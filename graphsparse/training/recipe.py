@@ -14,7 +14,8 @@ from graphsparse.checks import check_choice, check_count, check_fraction
 from graphsparse.errors import GraphsparseError
 
 T = TypeVar("T")
-MODELS = ("gcn", "gin", "gat", "sage")
+MODELS = ("gcn", "gin", "gat", "sage", "gin_attention")
+WITH_HEADS = ("gat", "gin_attention")
 
 
 class RecipeError(GraphsparseError, ValueError):
@@ -33,27 +34,35 @@ class DataRecipe:
 
 @dataclasses.dataclass(frozen=True)
 class ModelRecipe:
-    """Which network; ``dropout`` and ``heads`` only where it has them."""
+    """Which network; ``dropout`` and ``heads`` only where it has them, ``options`` its others."""
 
     name: str = "gcn"
     hidden: int = 512
     layers: int = 2
     heads: int | None = None
     dropout: float | None = None
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("model.name", self.name, MODELS)
         check_count("model.hidden", self.hidden, low=1)
         check_count("model.layers", self.layers, low=1)
-        if self.heads is not None and self.name != "gat":
-            raise ValueError(f"model.heads is for gat only, got {self.heads} with {self.name!r}")
+        if self.heads is not None and self.name not in WITH_HEADS:
+            raise ValueError(
+                f"model.heads is for {' and '.join(WITH_HEADS)} only, got {self.heads} "
+                f"with {self.name!r}"
+            )
+        if self.options and self.name != "gin_attention":
+            raise ValueError(
+                f"model.options is for gin_attention only, got {self.options} with {self.name!r}"
+            )
         if self.dropout is not None and self.name == "gin":
             raise ValueError(f"model.dropout is not for gin, which has none, got {self.dropout}")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainRecipe:
-    """How to train."""
+    """How to train; ``batch_size`` is for sets of graphs."""
 
     epochs: int = 200
     lr: float = 0.01
@@ -61,12 +70,14 @@ class TrainRecipe:
     metric: str = "accuracy"
     best: str = "first"
     patience: int = 0
+    batch_size: int = 32
     deterministic: bool = False
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         check_count("train.epochs", self.epochs, low=1)
         check_count("train.patience", self.patience)
+        check_count("train.batch_size", self.batch_size, low=1)
         check_choice("train.best", self.best, ("first", "last"))
 
 

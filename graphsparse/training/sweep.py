@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphsparse.datasets import load_dataset
+from graphsparse.datasets import describe_dataset, load_dataset
 from graphsparse.training.checkpoint import write_atomic
 from graphsparse.training.data import NodeData
 from graphsparse.training.experiment import Experiment
+from graphsparse.training.graph_experiment import GraphExperiment
+from graphsparse.training.graphs import GraphTask
 from graphsparse.training.recipe import Recipe
 
 Run = dict[str, Any]
+# Keys younger than the first run files: at their default they leave a file's name as it was.
+_LATER_KEYS: dict[str, dict[str, Any]] = {"model": {"options": {}}, "train": {"batch_size": 32}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +53,7 @@ def grid(
 
 
 def sweep(
-    experiment: Experiment,
+    experiment: Experiment | GraphExperiment,
     arms: Iterable[Arm],
     seeds: Iterable[int],
     folder: str | Path,
@@ -60,7 +64,7 @@ def sweep(
 
     Parameters
     ----------
-    experiment : Experiment
+    experiment : Experiment or GraphExperiment
         The data set.
     arms : iterable of Arm
         What to compare.
@@ -123,12 +127,23 @@ def run_recipe(
         One run per seed.
     """
     arm = Arm(f"{recipe.data.name} {recipe.model.name}", recipe)
-    return sweep(Experiment(load_data(recipe)), [arm], seeds, folder, on_run=on_run)
+    experiment: Experiment | GraphExperiment
+    if describe_dataset(recipe.data.name).task.startswith("graph "):
+        dataset = load_dataset(recipe.data.name, root=recipe.data.root)
+        experiment = GraphExperiment(GraphTask.from_dataset(dataset, recipe.data.split))
+    else:
+        experiment = Experiment(load_data(recipe))
+    return sweep(experiment, [arm], seeds, folder, on_run=on_run)
 
 
 def run_key(recipe: Recipe, seed: int) -> str:
     """Return the file name of a run: what it is in words, and a hash of the resolved recipe."""
-    text = json.dumps(recipe.to_dict(), sort_keys=True)
+    values = recipe.to_dict()
+    for section, later in _LATER_KEYS.items():
+        for key, default in later.items():
+            if values[section][key] == default:
+                del values[section][key]
+    text = json.dumps(values, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return f"{recipe.data.name}-{recipe.model.name}-{seed}-{digest}"
 

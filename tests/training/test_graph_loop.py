@@ -13,7 +13,10 @@ from torch_geometric.data import Data
 from graphsparse.datasets.splits import Split
 from graphsparse.models import CategoryEncoder, GINAttentionNet
 from graphsparse.training import GraphTask, set_seed, train_graphs
+from graphsparse.training.graph_experiment import GraphExperiment
 from graphsparse.training.graph_loop import score_graphs
+from graphsparse.training.recipe import Recipe
+from graphsparse.training.sweep import run_key
 
 
 def task(count: int, metric: str, seed: int = 71) -> GraphTask:
@@ -114,3 +117,30 @@ def test_scores_skip_what_is_not_known() -> None:
         score_graphs(output[:, 1:], y[:, 1:], "roc_auc")
     with pytest.raises(ValueError, match="metric must be one of 'roc_auc', 'rmse', got 'f1'"):
         task(3, "f1")
+
+
+def test_a_recipe_runs_on_graphs_with_fewer_edges_and_weights() -> None:
+    recipe = Recipe.from_dict(
+        {
+            "model": {"name": "gin_attention", "hidden": 8, "layers": 2, "heads": 2},
+            "train": {"epochs": 2, "batch_size": 8},
+            "edges": {"keep": 0.7},
+            "weights": {"keep": 0.5, "options": {"min_keep_per_layer": 1}},
+        }
+    )
+    run = GraphExperiment(task(30, "roc_auc")).run(recipe, seed=3)
+    assert run["weights_kept"] == run["weights_total"] // 2
+    assert run["edges_kept"] == run["edges_total"] - int(0.3 * run["edges_total"] + 1e-6)
+    assert run["epochs"] == 2
+    assert run == {**GraphExperiment(task(30, "roc_auc")).run(recipe, 3), "seconds": run["seconds"]}
+    with pytest.raises(ValueError, match="model.name must be gin_attention for sets of graphs"):
+        GraphExperiment(task(9, "rmse")).run(
+            recipe.replace(model={"name": "gcn", "heads": None}), 0
+        )
+
+
+def test_new_keys_leave_the_names_of_old_run_files() -> None:
+    plain = Recipe.from_dict({"data": {"name": "Cora"}})
+    assert run_key(plain, 3) == "Cora-gcn-3-7e5b39233ce8"
+    changed = plain.replace(train={"batch_size": 8})
+    assert run_key(changed, 3) != run_key(plain, 3)
