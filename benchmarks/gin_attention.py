@@ -4,11 +4,12 @@
     python benchmarks/gin_attention.py --part kernel
     python benchmarks/gin_attention.py --nodes 20000 --edges 300000
 
-One thread.  ``--part kernel``: the attention part (scores, softmax, weighted sum; queries, keys and values given)
-against the same from gathers (``composed_edge_attention``), forward and backward.  ``--part layer``: the
-whole layer, projections and MLP included, against the same layer on gathers and PyG's TransformerConv
-and GATConv of the same width.  Results are compared first.  CPU seconds are the figure to quote;
-peaks are bytes beyond what was resident before, arguments and parameters excluded.
+One thread.  ``--part kernel``: the attention part (scores, softmax, weighted sum; queries, keys
+and values given) against the same from gathers (``composed_edge_attention``), forward and
+backward.  ``--part layer``: the whole layer, projections and MLP included, against the same layer
+on gathers and PyG's TransformerConv and GATConv of the same width.  Results are compared first.
+CPU seconds are the figure to quote; peaks are bytes beyond what was resident before, arguments and
+parameters excluded.
 """
 
 from __future__ import annotations
