@@ -14,6 +14,11 @@ GS_HD T score_gradient(Normalize kind, T a, T da, T row_sum) {
   return kind == Normalize::kSoftmax ? a * (da - row_sum) : a * (T(1) - a) * da;
 }
 
+template <class T>
+GS_HD T minus_infinity() {
+  return static_cast<T>(-(1e300 * 1e10));  // written so that NVRTC, without headers, has it too
+}
+
 // Softmax over a stream of scores, weights relative to the largest score so far.
 template <class T>
 struct OnlineSoftmax {

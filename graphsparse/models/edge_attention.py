@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphsparse.backend import native, requested_threads
+from graphsparse.models import edge_attention_gpu
 from graphsparse.models.receivers import Receivers
 from graphsparse.models.sparse import Pattern
 
@@ -24,7 +25,8 @@ def edge_attention(
     *,
     heads: int,
     kind: str = "softmax",
-) -> tuple[Tensor, Tensor]:
+    need_weights: bool = True,
+) -> tuple[Tensor, Tensor | None]:
     """Return ``sum_j a_ij v_j`` per receiver and head, and the coefficients ``a``.
 
     Parameters
@@ -41,24 +43,51 @@ def edge_attention(
         Number of heads.
     kind : {"softmax", "sigmoid"}
         What makes coefficients of scores; a row without entries gives zeros.
+    need_weights : bool
+        Whether the coefficients are wanted; without them and without gradients they are never
+        stored.
 
     Returns
     -------
-    Tensor, shape (r, heads * dim), and Tensor, shape (nnz, heads)
+    Tensor, shape (r, heads * dim), and Tensor, shape (nnz, heads), or None
         No gradient flows through the second.
 
     Notes
     -----
     O(nnz * heads * dim) time, O(nnz * heads) memory beside the arguments, no atomics: the same
-    bits with any number of threads.  The CPU path is native; other devices use torch.
+    bits with any number of threads.  The CPU path is native; CUDA tensors use our kernels where
+    CuPy is installed and heads have at most 128 columns (64 in double precision); all else is
+    torch.
     """
+    if edge_attention_gpu.is_usable(q, heads):
+        out, lse = edge_attention_gpu.DeviceAttention.apply(
+            q, k, v, bias, edges, heads, KINDS[kind]
+        )
+        att = _weights(edges, q, k, bias, lse, heads, kind) if need_weights else None
+        return out, att
     if q.device.type != "cpu":
         return composed_edge_attention(edges, q, k, v, bias, heads=heads, kind=kind)
     dtype = q.dtype if q.dtype in _NATIVE else torch.float32
     args = [t.to(dtype) for t in (q, k, v)]
     bias = None if bias is None else bias.to(dtype)
-    out, att = _EdgeAttention.apply(*args, bias, edges.pattern, heads, KINDS[kind])
-    return out.to(q.dtype), att
+    out, att = _EdgeAttention.apply(*args, bias, edges.pattern, heads, KINDS[kind], need_weights)
+    return out.to(q.dtype), att if need_weights else None
+
+
+@torch.no_grad()
+def _weights(
+    edges: Receivers,
+    q: Tensor,
+    k: Tensor,
+    bias: Tensor | None,
+    lse: Tensor,
+    heads: int,
+    kind: str,
+) -> Tensor:
+    """Coefficients from the logarithms of the denominators."""
+    score = head_dots(edges, q, k, heads)
+    score = score if bias is None else score + bias
+    return torch.sigmoid(score) if kind == "sigmoid" else (score - lse[edges.rows]).exp()
 
 
 def composed_edge_attention(
@@ -132,10 +161,12 @@ class _EdgeAttention(torch.autograd.Function):
         pattern: Pattern,
         heads: int,
         kind: int,
+        need_weights: bool,
     ) -> tuple[Tensor, Tensor]:
         q, k, v = (t.detach().contiguous() for t in (q, k, v))
         added = q.new_empty(0) if bias is None else bias.detach().contiguous()
-        att = q.new_empty(pattern.nnz, heads)
+        stored = need_weights or any(ctx.needs_input_grad)
+        att = q.new_empty(pattern.nnz if stored else 0, heads)
         out = q.new_empty(pattern.shape[0], q.shape[1])
         native.edge_attention_forward(
             pattern.indptr,
@@ -171,7 +202,7 @@ class _EdgeAttention(torch.autograd.Function):
             requested_threads(),
         )
         grad_bias = pairs[:, 1] if ctx.needs_input_grad[3] else None
-        return *grads, grad_bias, None, None, None
+        return *grads, grad_bias, None, None, None, None
 
 
 class _Dots(torch.autograd.Function):

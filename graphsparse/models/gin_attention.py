@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -226,10 +227,11 @@ class GINAttention(nn.Module):
         self._warn_of_zeros(edges)
         value = source if self.value is None else self.value(source)
         own = value[: len(target)] if target is not source else value
-        aggregate, att = self._aggregate(edges, source, target, value, weight, attr)
+        inputs = (source, target, value)
+        aggregate, att = self._aggregate(edges, *inputs, weight, attr, return_attention)
         out = self.update(own, aggregate)
         out = out if self.out is None else self.out(out)
-        if not return_attention:
+        if att is None or not return_attention:
             return out
         return out, att.detach()[edges.position[: edges.num_edges]]
 
@@ -360,7 +362,8 @@ class GINAttention(nn.Module):
         value: Tensor,
         weight: Tensor | None,
         attr: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
+        need_weights: bool,
+    ) -> tuple[Tensor, Tensor | None]:
         """Sum of the messages of every receiver, and the coefficients of the entries."""
         message = None
         if attr is not None and self.edge_message is not None:
@@ -370,11 +373,13 @@ class GINAttention(nn.Module):
             q, k = self._query_key(source, target)
             kind = "sigmoid" if self.normalize == "sigmoid" else "softmax"
             bias = self._bias(weight, attr)
-            out, att = edge_attention(edges, q, k, value, bias, heads=self.heads, kind=kind)
+            options: dict[str, Any] = {"kind": kind, "need_weights": need_weights}
+            out, weights = edge_attention(edges, q, k, value, bias, heads=self.heads, **options)
             if self.normalize == "degree":
                 degree = self._degree(edges, weight, out.dtype)[:, None]
-                out, att = out * degree, att * degree[edges.rows]
-            return out, att
+                out = out * degree
+                weights = None if weights is None else weights * degree[edges.rows]
+            return out, weights
         att = self._coefficients(edges, source, target, weight, attr)
         if self.sparsify is not None:
             alive = torch.ones_like(edges.rows, dtype=torch.bool) if weight is None else weight > 0
