@@ -143,7 +143,9 @@ class DeviceAttention(torch.autograd.Function):
         with _stream(q):
             csr, transpose = _adjacency(edges, q.device)
             inputs = [_array(t) for t in saved]
-            results = forward(*csr, inputs[0], inputs[1], inputs[2], inputs[3], heads, kind)
+            results = forward(
+                csr[0], csr[1], inputs[0], inputs[1], inputs[2], inputs[3], heads, kind
+            )
         ctx.csr, ctx.transpose, ctx.heads, ctx.kind = csr, transpose, heads, kind
         out, lse = map(from_dlpack, results)
         ctx.save_for_backward(*saved, out, lse)
