@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphsparse.datasets import list_datasets, load_dataset
     from graphsparse.io import read_graph, write_graph
     from graphsparse.linalg import condition_number, effective_resistance, laplacian
+    from graphsparse.operators.fastrp import FastRP, fastrp
     from graphsparse.operators.grass import grass
     from graphsparse.operators.keep_by_scores import keep_by_scores
     from graphsparse.operators.random_edges import random_edges
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from graphsparse.operators.teddy import teddy, teddy_scores
     from graphsparse.streaming.batch import EdgeBatch
     from graphsparse.streaming.dygrass import DynamicSparsifier
+    from graphsparse.streaming.fastrp import FastRPStream
 
 __version__ = "0.1.0"
 
@@ -37,9 +39,12 @@ __version__ = "0.1.0"
 _LAZY = {
     "DynamicSparsifier": "graphsparse.streaming.dygrass",
     "EdgeBatch": "graphsparse.streaming.batch",
+    "FastRP": "graphsparse.operators.fastrp",
+    "FastRPStream": "graphsparse.streaming.fastrp",
     "SparsifyResult": "graphsparse.operators.sparsify",
     "condition_number": "graphsparse.linalg",
     "effective_resistance": "graphsparse.linalg",
+    "fastrp": "graphsparse.operators.fastrp",
     "grass": "graphsparse.operators.grass",
     "keep_by_scores": "graphsparse.operators.keep_by_scores",
     "laplacian": "graphsparse.linalg",
@@ -59,6 +64,8 @@ __all__ = [
     "DownloadError",
     "DynamicSparsifier",
     "EdgeBatch",
+    "FastRP",
+    "FastRPStream",
     "Graph",
     "GraphFormatError",
     "GraphsparseError",
@@ -67,6 +74,7 @@ __all__ = [
     "SparsifyResult",
     "condition_number",
     "effective_resistance",
+    "fastrp",
     "grass",
     "keep_by_scores",
     "laplacian",

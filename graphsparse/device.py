@@ -1,58 +1,21 @@
 """The CUDA kernels under the names of the native ones: CuPy arrays in, CuPy arrays out.
 
 ``kernels(array)`` is what an operator calls: the native module for NumPy arrays, this module for
-CuPy arrays.  Thread counts are accepted and ignored here.  Kernels are compiled by NVRTC at first
-use, with the headers that the CPU code is compiled from, and without fused multiply-add, so that
-both sides give the same bits.
+CuPy arrays.  Thread counts are accepted and ignored here.
 """
 
 from __future__ import annotations
 
-import functools
 import sys
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from graphsparse.backend import cuda_sources, native
-from graphsparse.errors import BackendError, MissingDependencyError
+from graphsparse.backend import native
+from graphsparse.launch import cupy, is_device_array, launch
+from graphsparse.radix import Ranking
 
-OPTIONS = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true")
 _INDEX = {"int32": "int", "int64": "long long"}
-_TEMPLATES = {
-    "trim.cu": (
-        "node_scores_kernel",
-        "pair_keys_kernel",
-        "neighbour_mean_kernel",
-        "arc_scores_kernel",
-    ),
-    "select.cu": ("upper_counts_kernel", "edge_codes_kernel", "arc_mask_kernel"),
-}
-_PLAIN = {
-    "trim.cu": (),
-    "select.cu": (
-        "digit_histogram_kernel",
-        "pick_digit_kernel",
-        "count_ties_kernel",
-        "write_mask_kernel",
-        "draw_kernel",
-        "tie_hash_kernel",
-        "best_key_kernel",
-        "best_tie_kernel",
-        "best_edge_kernel",
-    ),
-}
-_BLOCK = 256
-_MAX_GRID = 1 << 16
-_DIGIT_BITS = 11
-_SHIFTS = (53, 42, 31, 20, 9, 0)  # the last digit overlaps; its upper bits are fixed by then
-
-
-def is_device_array(array: Any) -> bool:
-    """Tell whether ``array`` is a CuPy array, without importing CuPy."""
-    module = sys.modules.get("cupy")
-    return module is not None and isinstance(array, module.ndarray)
 
 
 def kernels(array: Any) -> Any:
@@ -63,50 +26,6 @@ def kernels(array: Any) -> Any:
 def array_module(array: Any) -> Any:
     """Return NumPy, or CuPy for a CuPy array."""
     return sys.modules["cupy"] if is_device_array(array) else np
-
-
-def cupy() -> ModuleType:
-    """Return CuPy with a device behind it, or say what is missing and the line that mends it."""
-    try:
-        import cupy as module
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"the GPU path needs CuPy ({error}): pip install 'graphsparse[cuda13]' "
-            "(or [cuda12], as nvidia-smi names the driver's CUDA version)"
-        ) from None
-    try:
-        count = module.cuda.runtime.getDeviceCount()
-    except Exception as error:
-        raise BackendError(
-            f"CuPy finds no usable CUDA driver ({error}); install the NVIDIA driver and check "
-            "that nvidia-smi lists a GPU"
-        ) from error
-    if count == 0:
-        raise BackendError("CuPy finds no CUDA device; check that nvidia-smi lists a GPU")
-    found: ModuleType = module
-    return found
-
-
-def expressions(file: str) -> tuple[str, ...]:
-    """Return the C++ names of the kernels of one file, template arguments included."""
-    templates = [f"gs::{name}<{index}>" for name in _TEMPLATES[file] for index in _INDEX.values()]
-    return (*templates, *(f"gs::{name}" for name in _PLAIN[file]))
-
-
-@functools.cache
-def _module(file: str) -> Any:
-    folder = cuda_sources()
-    return cupy().RawModule(
-        code=(folder / "gpu" / file).read_text(),
-        options=(*OPTIONS, f"-I{folder}"),
-        name_expressions=expressions(file),
-    )
-
-
-def _launch(file: str, name: str, threads: int, *arguments: Any, grid: int | None = None) -> None:
-    """Start a kernel with about ``threads`` threads on the current stream."""
-    blocks = min(max(1, -(-threads // _BLOCK)), _MAX_GRID) if grid is None else grid
-    _module(file).get_function(f"gs::{name}")((blocks,), (_BLOCK,), arguments)
 
 
 def _typed(name: str, indices: Any) -> str:
@@ -134,7 +53,7 @@ def node_scores(indptr: Any, indices: Any, c: Any, unit: float, threads: int) ->
     module, n = cupy(), _rows(indptr)
     t, above = module.empty(n, np.float64), module.empty(n, np.int64)
     arguments = (np.int64(n), indptr, indices, c, np.float64(unit), t, above)
-    _launch("trim.cu", _typed("node_scores_kernel", indices), 32 * n, *arguments)
+    launch("trim.cu", _typed("node_scores_kernel", indices), 32 * n, *arguments)
     return t, _prefix(above)
 
 
@@ -150,7 +69,7 @@ def neighbour_mean(indptr: Any, indices: Any, c: Any, threads: int) -> Any:
     n = _rows(indptr)
     out = cupy().empty(n, np.int64)
     name = _typed("neighbour_mean_kernel", indices)
-    _launch("trim.cu", name, 32 * n, np.int64(n), indptr, indices, c, out)
+    launch("trim.cu", name, 32 * n, np.int64(n), indptr, indices, c, out)
     return out
 
 
@@ -159,7 +78,7 @@ def pair_scores(indptr: Any, indices: Any, t: Any, upper: Any, threads: int) -> 
     n = _rows(indptr)
     out = cupy().empty(int(upper[-1]), np.float64)
     name = _typed("pair_keys_kernel", indices)
-    _launch("trim.cu", name, 32 * n, np.int64(n), indptr, indices, t, upper, out)
+    launch("trim.cu", name, 32 * n, np.int64(n), indptr, indices, t, upper, out)
     return out
 
 
@@ -168,51 +87,28 @@ def arc_scores(indptr: Any, indices: Any, t_out: Any, t_in: Any, threads: int) -
     n = _rows(indptr)
     out = cupy().empty(len(indices), np.float64)
     name = _typed("arc_scores_kernel", indices)
-    _launch("trim.cu", name, 32 * n, np.int64(n), indptr, indices, t_out, t_in, out)
+    launch("trim.cu", name, 32 * n, np.int64(n), indptr, indices, t_out, t_in, out)
     return out
-
-
-def _find_kth(keys: Any, k: int) -> Any:
-    """Return the device's ``Selection``: (k-th largest key, all bits, rank among its equals)."""
-    module, size = cupy(), np.int64(len(keys))
-    state = module.asarray(np.array([0, 0, k], np.uint64))
-    bins = module.zeros(1 << _DIGIT_BITS, np.uint64)
-    for shift in _SHIFTS:
-        arguments = (keys, size, state, np.int32(shift), bins)
-        _launch("select.cu", "digit_histogram_kernel", len(keys), *arguments)
-        _launch("select.cu", "pick_digit_kernel", 1, bins, np.int32(shift), state)
-    return state
 
 
 def kth_largest(keys: Any, k: int, threads: int) -> tuple[int, int, int]:
     """Return the k-th largest key, and how many keys lie above it and equal it."""
-    threshold = int(_find_kth(keys, k)[0])
+    least = k >= len(keys)  # nothing to search for
+    threshold = int(keys.min()) if least else Ranking.of_keys(keys).find(k).threshold()
     above = int((keys > np.uint64(threshold)).sum())
     return threshold, above, int((keys == np.uint64(threshold)).sum())
 
 
 def select_largest(keys: Any, k: int, threads: int) -> Any:
     """Return the mask of the ``k`` largest keys; among equal ones the lower position first."""
-    module, size = cupy(), len(keys)
-    if k <= 0 or k >= size:
-        return module.full(size, k > 0, np.bool_)
-    state = _find_kth(keys, k)
-    chunks = -(-size // _BLOCK)
-    ties = module.empty(chunks, np.int64)
-    mask = module.empty(size, np.bool_)
-    grid = min(chunks, _MAX_GRID)
-    _launch("select.cu", "count_ties_kernel", 0, keys, np.int64(size), state, ties, grid=grid)
-    before = _prefix(ties)
-    arguments = (keys, np.int64(size), state, before, mask)
-    _launch("select.cu", "write_mask_kernel", 0, *arguments, grid=grid)
-    return mask
+    return Ranking.of_keys(keys).find(k).mask()
 
 
 def _upper(indptr: Any, indices: Any, or_equal: bool) -> Any:
     n = _rows(indptr)
     above = cupy().empty(n, np.int64)
     name = _typed("upper_counts_kernel", indices)
-    _launch("select.cu", name, n, np.int64(n), indptr, indices, np.bool_(or_equal), above)
+    launch("select.cu", name, n, np.int64(n), indptr, indices, np.bool_(or_equal), above)
     return _prefix(above)
 
 
@@ -222,7 +118,7 @@ def edge_codes(indptr: Any, indices: Any, upper_only: bool) -> Any:
     upper = _upper(indptr, indices, False) if upper_only else indptr
     out = cupy().empty(int(upper[-1]), np.uint64)
     name = _typed("edge_codes_kernel", indices)
-    _launch("select.cu", name, n, np.int64(n), indptr, indices, upper, out)
+    launch("select.cu", name, n, np.int64(n), indptr, indices, upper, out)
     return out
 
 
@@ -232,18 +128,18 @@ def arc_mask(indptr: Any, indices: Any, edge_mask: Any) -> Any:
     upper = _upper(indptr, indices, True)
     out = cupy().empty(len(indices), np.bool_)
     name = _typed("arc_mask_kernel", indices)
-    _launch("select.cu", name, 32 * n, np.int64(n), indptr, indices, upper, edge_mask, out)
+    launch("select.cu", name, 32 * n, np.int64(n), indptr, indices, upper, edge_mask, out)
     return out
 
 
 def inspect(indptr: Any, indices: Any) -> tuple[int, int, int]:
     """Return the first arc out of order (or -1), and the numbers of parallel arcs and loops."""
-    module = cupy()
-    rows = arc_rows(indptr, len(indices))
-    same = rows[1:] == rows[:-1]
-    falls = module.flatnonzero(same & (indices[1:] < indices[:-1]))
-    first = int(falls[0]) + 1 if len(falls) else -1
-    return first, int((same & (indices[1:] == indices[:-1])).sum()), int((rows == indices).sum())
+    n, most = _rows(indptr), 2**64 - 1
+    found = cupy().asarray(np.array([most, 0, 0], np.uint64))
+    name = _typed("inspect_kernel", indices)
+    launch("select.cu", name, 32 * n, np.int64(n), indptr, indices, found)
+    first, parallel, loops = (int(value) for value in found.get())
+    return -1 if first == most else first, parallel, loops
 
 
 def arc_rows(indptr: Any, num_arcs: int) -> Any:
@@ -256,16 +152,22 @@ def filter(  # noqa: A001 - the native kernel's name
     indptr: Any, indices: Any, mask: Any, want_arcs: bool, threads: int
 ) -> tuple[Any, Any, Any]:
     """Return the CSR of the arcs that a mask keeps, and their numbers if wanted."""
-    arcs = cupy().flatnonzero(mask)
-    counts = _prefix(mask.astype(np.int64))
-    return counts[indptr], indices[arcs], arcs if want_arcs else None
+    module, n = cupy(), _rows(indptr)
+    counts = module.empty(n, np.int64)
+    launch("select.cu", "kept_counts_kernel", 32 * n, np.int64(n), indptr, mask, counts)
+    kept = _prefix(counts)
+    columns = module.empty(int(kept[-1]), indices.dtype)
+    arcs = module.empty(len(columns) if want_arcs else 1, np.int64)
+    arguments = (indptr, indices, mask, kept, columns, np.bool_(want_arcs), arcs)
+    launch("select.cu", _typed("filter_kernel", indices), 32 * n, np.int64(n), *arguments)
+    return kept, columns, arcs if want_arcs else None
 
 
 def draw_a(seed: int, items: Any, step: int, domain: int, threads: int) -> Any:
     """Return the first 64 random bits of each item."""
     out = cupy().empty(len(items), np.uint64)
     size, where = np.int64(len(items)), (np.uint32(step), np.uint32(domain))
-    _launch("select.cu", "draw_kernel", len(items), np.uint64(seed), items, size, *where, out)
+    launch("select.cu", "draw_kernel", len(items), np.uint64(seed), items, size, *where, out)
     return out
 
 
@@ -273,7 +175,7 @@ def tie_hashes(seed: int, codes: Any, threads: int) -> Any:
     """Return the hash that orders edges of equal score."""
     out = cupy().empty(len(codes), np.uint64)
     size = np.int64(len(codes))
-    _launch("select.cu", "tie_hash_kernel", len(codes), np.uint64(seed), codes, size, out)
+    launch("select.cu", "tie_hash_kernel", len(codes), np.uint64(seed), codes, size, out)
     return out
 
 
@@ -286,10 +188,10 @@ def best_edges(u: Any, v: Any, keys: Any, ties: Any, n: int) -> Any:
     best_key = module.zeros(n, np.uint64)
     best_tie, best_edge = (module.full(n, most, np.uint64) for _ in range(2))
     size = np.int64(m)
-    _launch("select.cu", "best_key_kernel", m, u, v, keys, size, best_key)
-    _launch("select.cu", "best_tie_kernel", m, u, v, keys, ties, size, best_key, best_tie)
+    launch("select.cu", "best_key_kernel", m, u, v, keys, size, best_key)
+    launch("select.cu", "best_tie_kernel", m, u, v, keys, ties, size, best_key, best_tie)
     arguments = (u, v, keys, ties, size, best_key, best_tie, best_edge)
-    _launch("select.cu", "best_edge_kernel", m, *arguments)
+    launch("select.cu", "best_edge_kernel", m, *arguments)
     mask = module.zeros(m, np.bool_)
     mask[best_edge[best_edge != most].astype(np.int64)] = True
     return mask

@@ -12,8 +12,9 @@ import numpy as np
 from graphsparse import device as _device
 from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice, check_count, check_ids, check_weights
-from graphsparse.device import array_module, is_device_array, kernels
+from graphsparse.device import array_module, kernels
 from graphsparse.errors import BackendError, GraphFormatError
+from graphsparse.launch import cupy, is_device_array
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -238,20 +239,23 @@ class Graph:
         check_choice("device", device, ("cpu", "cuda"))
         if device == self.device:
             return self
-        cupy = _device.cupy()
-        place = cupy.asarray if device == "cuda" else cupy.asnumpy
+        module = cupy()
+        place = module.asarray if device == "cuda" else module.asnumpy
         weights = None if self.weights is None else place(self.weights)
         moved = Graph._trusted(place(self.indptr), place(self.indices), weights, self.directed)
         object.__setattr__(moved, "_inspection", self._inspection)
         return moved
 
-    def _on_host(self, verb: str) -> None:
+    def require_host(self, what: str) -> None:
+        """Raise BackendError if the graph lies on a GPU and ``what`` runs on the CPU only."""
         if is_device_array(self.indptr):
-            raise BackendError(f"{verb} runs on the CPU only: graph.to('cpu').{verb}(...)")
+            raise BackendError(
+                f"{what} runs on the CPU only and the graph lies on the GPU: pass graph.to('cpu')"
+            )
 
     def is_symmetric(self) -> bool:
         """Tell whether every arc has its reverse with the same weight.  O(n + num_arcs)."""
-        self._on_host("is_symmetric")
+        self.require_host("is_symmetric")
         if self.weights is None:
             return bool(native.is_symmetric(self.indptr, self.indices))
         return bool(native.is_symmetric_weighted(self.indptr, self.indices, self.weights))
@@ -269,7 +273,7 @@ class Graph:
         Edges of an undirected graph are numbered in the order of their pairs ``u <= v``; the
         edges of a directed graph are its arcs.
         """
-        self._on_host("arc_edges")
+        self.require_host("arc_edges")
         if self.directed:
             return np.arange(self.num_arcs, dtype=np.int64)
         ids: Array = native.edge_ids(self.indptr, self.indices)
@@ -303,6 +307,11 @@ class Graph:
             Same nodes and directedness; kept weights are unchanged.
         """
         keep = mask if is_device_array(mask) else np.ascontiguousarray(mask)
+        if is_device_array(keep) != is_device_array(self.indptr):
+            raise BackendError(
+                f"mask must lie where the graph lies, got {type(mask).__module__} for a graph on "
+                f"{self.device!r}"
+            )
         if keep.dtype != np.bool_ or keep.shape != (self.num_edges,):
             raise ValueError(
                 f"mask must be bool of shape ({self.num_edges},), got {keep.dtype} {keep.shape}"
@@ -329,7 +338,7 @@ class Graph:
         """Return the graph with every arc turned round; an undirected graph is its own reverse."""
         if not self.directed:
             return self
-        self._on_host("reverse")
+        self.require_host("reverse")
         indptr, indices, arcs = native.reverse(self.indptr, self.indices, self.num_nodes)
         weights = None if self.weights is None else self.weights[arcs]
         return Graph._trusted(indptr, indices, weights, True)
@@ -345,7 +354,7 @@ class Graph:
         check_choice("reduce", reduce, _REDUCE)
         if not self.has_parallel_edges:
             return self
-        self._on_host("coalesce")
+        self.require_host("coalesce")
         starts = _run_starts(self.arc_rows(), self.indices)
         weights = None if self.weights is None else _REDUCE[reduce](self.weights, starts)
         indptr = np.searchsorted(starts, self.indptr).astype(np.int64)
@@ -367,7 +376,7 @@ class Graph:
         check_choice("reduce", reduce, _REDUCE)
         if not self.directed:
             return self.coalesce(reduce)
-        self._on_host("symmetrize")
+        self.require_host("symmetrize")
         row, col = self.arc_rows(), self.indices
         backwards = row > col
         order = np.lexsort((backwards, np.maximum(row, col), np.minimum(row, col)))
@@ -384,7 +393,7 @@ class Graph:
         """Return the adjacency as a SciPy CSR array; unweighted arcs become 1.0."""
         import scipy.sparse as sp
 
-        self._on_host("to_scipy")
+        self.require_host("to_scipy")
         data = np.ones(self.num_arcs) if self.weights is None else self.weights
         n = self.num_nodes
         return sp.csr_array((data, self.indices, self.indptr), shape=(n, n))

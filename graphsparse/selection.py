@@ -13,14 +13,14 @@ import numpy as np
 
 from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice
-from graphsparse.device import array_module, is_device_array, kernels
+from graphsparse.device import array_module, kernels
 from graphsparse.errors import BackendError
 from graphsparse.graph import Graph, build_csr
+from graphsparse.launch import is_device_array
 from graphsparse.rng import tie_hash
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TIE_BREAKS = ("index", "hash")
-_TOP_BIT = np.uint64(1 << 63)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,22 +95,6 @@ def edge_codes(graph: Graph) -> Array:
         return (u.astype(np.uint64) << np.uint64(32)) | v.astype(np.uint64)
     codes: Array = kernels(graph.indptr).edge_codes(graph.indptr, graph.indices, not graph.directed)
     return codes
-
-
-def order_keys(scores: Array) -> Array:
-    """Return uint64 keys that order as the scores do; -0.0 and 0.0 are equal.
-
-    Keys of non-negative float64 scores are their bit patterns.
-    """
-    if scores.dtype == np.uint64:
-        return scores
-    xp = array_module(scores)
-    values = xp.asarray(scores, dtype=np.float64) + 0.0  # -0.0 becomes 0.0
-    bits: Array = values.view(np.uint64)
-    if len(bits) == 0 or not (bits >= _TOP_BIT).any():
-        return bits
-    keys: Array = xp.where(bits >= _TOP_BIT, ~bits, bits | _TOP_BIT)
-    return keys
 
 
 def select(

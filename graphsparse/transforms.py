@@ -1,4 +1,4 @@
-"""Sparsifiers as PyTorch Geometric transforms: ``Teddy(keep=0.5)`` in any ``Compose``."""
+"""Operators as PyTorch Geometric transforms: ``Teddy(keep=0.5)`` in any ``Compose``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graphsparse.checks import require
+from graphsparse.operators.fastrp import FastRP
 from graphsparse.operators.random_edges import random_edges
 from graphsparse.operators.teddy import teddy
 
@@ -79,3 +80,46 @@ def _camel_case(name: str) -> str:
 
 Teddy = as_transform(teddy, module=__name__)
 RandomEdges = as_transform(random_edges, module=__name__)
+
+
+class AddFastRP(BaseTransform):
+    """Add FastRP vectors to the nodes of a ``Data`` object.
+
+    Parameters
+    ----------
+    dim : int
+        Columns added.
+    attr_name : str, optional
+        Attribute that gets them.  Left out, they are put behind the columns of ``x``, or become
+        ``x`` where there is none.
+    **options
+        Options of :func:`graphsparse.fastrp`; with ``feature_ratio`` the properties are ``x``.
+
+    Examples
+    --------
+    >>> AddFastRP(dim=64, seed=7)
+    AddFastRP(dim=64, attr_name=None, seed=7)
+    """
+
+    def __init__(self, dim: int = 256, attr_name: str | None = None, **options: Any) -> None:
+        self.dim, self.attr_name, self.options = dim, attr_name, options
+        FastRP(dim, **options)  # refuses what is wrong at once
+
+    def forward(self, data: Any) -> Any:
+        """Return a copy of ``data`` with the vectors."""
+        import torch
+
+        options = dict(self.options)
+        if options.get("feature_ratio") and "features" not in options:
+            options["features"] = data.x
+        vectors = torch.from_numpy(FastRP(self.dim, **options).fit_transform(data))
+        name = self.attr_name or "x"
+        before = data.x if self.attr_name is None and "x" in data else None
+        if before is not None:
+            vectors = torch.cat([before.to(vectors.dtype), vectors], dim=-1)
+        data[name] = vectors
+        return data
+
+    def __repr__(self) -> str:
+        values = "".join(f", {key}={value!r}" for key, value in self.options.items())
+        return f"AddFastRP(dim={self.dim}, attr_name={self.attr_name!r}{values})"

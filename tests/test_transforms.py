@@ -13,8 +13,8 @@ from graphs import karate
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform, Compose, ToUndirected
 
-from graphsparse import random_edges, teddy
-from graphsparse.transforms import RandomEdges, Teddy, as_transform
+from graphsparse import fastrp, random_edges, teddy
+from graphsparse.transforms import AddFastRP, RandomEdges, Teddy, as_transform
 
 
 def karate_data() -> Data:
@@ -84,3 +84,26 @@ def test_missing_package_is_a_clear_error() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'graphsparse[gnn]'" in run.stderr
+
+
+def test_fastrp_vectors_are_added() -> None:
+    data = karate_data()
+    want = torch.from_numpy(fastrp(karate(), 8, seed=3))
+    assert torch.equal(AddFastRP(dim=8, seed=3)(data).x, want)
+    assert "x" not in data
+    data.x = torch.ones(34, 2)
+    both = AddFastRP(dim=8, seed=3)(data).x
+    assert both.shape == (34, 10)
+    assert torch.equal(both[:, 2:], want)
+    named = AddFastRP(dim=8, attr_name="pe", seed=3)(data)
+    assert torch.equal(named.pe, want)
+    assert torch.equal(named.x, data.x)
+    properties = AddFastRP(dim=8, attr_name="pe", seed=3, feature_ratio=0.5)(data)
+    assert properties.pe.shape == (34, 8)
+    again = pickle.loads(pickle.dumps(AddFastRP(dim=8, seed=3)))
+    assert torch.equal(again(karate_data()).x, want)
+    assert repr(again) == "AddFastRP(dim=8, attr_name=None, seed=3)"
+    with pytest.raises(TypeError, match="got colour"):
+        AddFastRP(colour=1)
+    with pytest.raises(ValueError, match="dim must be"):
+        AddFastRP(dim=0)

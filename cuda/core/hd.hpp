@@ -3,7 +3,9 @@
 #pragma once
 
 #ifdef __CUDACC_RTC__
+using uint16_t = unsigned short;
 using int32_t = int;
+using uint16_t = unsigned short;
 using uint32_t = unsigned int;
 using int64_t = long long;
 using uint64_t = unsigned long long;

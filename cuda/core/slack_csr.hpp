@@ -20,6 +20,22 @@ struct alignas(16) NodeRecord {
 
 static_assert(sizeof(Entry) == 16 && sizeof(NodeRecord) == 16, "one 128-bit load each");
 
+// Reads a struct of 16 bytes; on a GPU by one load of 128 bits, which the compiler would split.
+template <class T>
+GS_HD T load16(const T* at) {
+  static_assert(sizeof(T) == 16 && alignof(T) == 16, "one 128-bit load");
+#ifdef __CUDA_ARCH__
+  union {
+    uint4 bits;
+    T value;
+  } out;
+  out.bits = *reinterpret_cast<const uint4*>(at);
+  return out.value;
+#else
+  return *at;
+#endif
+}
+
 struct SlackView {
   const NodeRecord* nodes;
   const Entry* pool;

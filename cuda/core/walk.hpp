@@ -59,6 +59,13 @@ GS_HD Philox4 walk_words(const WalkRule& rule, uint64_t id, int32_t walker, int3
                     static_cast<uint32_t>(rule.seed), static_cast<uint32_t>(rule.seed >> 32));
 }
 
+// The word of a step.  No index that the compiler cannot see: registers have none.
+GS_HD uint32_t word_of(const Philox4& words, int32_t step) {
+  const uint32_t low = step & 1 ? words.x[1] : words.x[0];
+  const uint32_t high = step & 1 ? words.x[3] : words.x[2];
+  return step & 2 ? high : low;
+}
+
 GS_HD Walker start_walker(const WalkRule& rule, const WalkQuery& query, int32_t walker) {
   const bool from_q = rule.both_ends && (walker & 1);
   return {query.r0, from_q ? query.q : query.p, from_q ? query.p : query.q, -1};
@@ -84,7 +91,12 @@ GS_HD Choice pick_entry(const Entry* pool, const NodeRecord& row, int32_t degree
 }
 
 GS_HD Entry resolve(const Choice& choice, int32_t prev) {
+#ifdef __CUDA_ARCH__
+  const Entry entry = load16(choice.entry);  // one trip to memory unless it is the edge back
+  return entry.eid == prev ? load16(choice.last) : entry;
+#else
   return choice.entry->eid == prev ? *choice.last : *choice.entry;
+#endif
 }
 
 // May a path of resistance R still be the answer?
@@ -104,12 +116,12 @@ GS_HD bool run_walker(const SlackView& graph, const WalkRule& rule, const WalkQu
   walker = start_walker(rule, query, number);
   Philox4 words{};
   for (int32_t s = 0; s < rule.max_steps; ++s) {
-    const NodeRecord row = graph.nodes[walker.cur];
+    const NodeRecord row = load16(graph.nodes + walker.cur);
     const int32_t degree = walk_degree(row, rule.core);
     if (degree <= (s > 0 ? 1 : 0)) return false;
     if ((s & 3) == 0) words = walk_words(rule, query.id, number, s);
     const Entry entry =
-        resolve(pick_entry(graph.pool, row, degree, s > 0, words.x[s & 3]), walker.prev);
+        resolve(pick_entry(graph.pool, row, degree, s > 0, word_of(words, s)), walker.prev);
     ++steps;
     walker.R += entry.r;
     trace(entry.eid, entry.nbr);

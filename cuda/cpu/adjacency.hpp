@@ -5,6 +5,7 @@
 
 #include "core/slack_csr.hpp"
 #include "cpu/edge_table.hpp"
+#include "cpu/journal.hpp"
 
 namespace gs {
 
@@ -19,6 +20,7 @@ class Adjacency {
   const Entry* row(int32_t x) const { return pool_.data() + nodes_[x].beg; }
   int64_t pool_size() const { return pool_.size(); }
   int64_t pool_need() const { return need_; }
+  Journal& journal() { return journal_; }
   bool holds(int32_t e) const { return edges_[e].pos[side_] >= 0; }
 
   // Where edge e stands in the row of its end x.
@@ -39,6 +41,7 @@ class Adjacency {
     for (int64_t x = old; x < n; ++x) {
       nodes_.push_back({allocate(0), 0, 0});
       capacity_.push_back(0);
+      journal_.node(static_cast<int32_t>(x));
     }
     need_ += n - old;
   }
@@ -57,6 +60,7 @@ class Adjacency {
       nodes_[x] = {allocate(capacity_[x]), 0, 0};
     }
     need_ = nodes_.size();
+    journal_.everything();
   }
 
   // Append e to the rows of both ends.
@@ -75,27 +79,39 @@ class Adjacency {
   }
 
   void set_resistance(int32_t e, double r) {
-    for (int32_t x : {edges_[e].u, edges_[e].v}) pool_[nodes_[x].beg + position(e, x)].r = r;
+    for (int32_t x : {edges_[e].u, edges_[e].v}) {
+      const int64_t at = nodes_[x].beg + position(e, x);
+      pool_[at].r = r;
+      journal_.slot(at);
+    }
   }
 
   // An edge enters the core by swapping with the first pendant entry of each row ...
   void enter_core(int32_t e) {
-    for (int32_t x : {edges_[e].u, edges_[e].v}) exchange(x, position(e, x), nodes_[x].core_deg++);
+    for (int32_t x : {edges_[e].u, edges_[e].v}) {
+      exchange(x, position(e, x), nodes_[x].core_deg++);
+      journal_.node(x);
+    }
   }
   // ... and leaves it by swapping with the last core entry.
   void leave_core(int32_t e) {
-    for (int32_t x : {edges_[e].u, edges_[e].v}) exchange(x, position(e, x), --nodes_[x].core_deg);
+    for (int32_t x : {edges_[e].u, edges_[e].v}) {
+      exchange(x, position(e, x), --nodes_[x].core_deg);
+      journal_.node(x);
+    }
   }
 
   // Put entry `at` of row x at position `to`; used when a saved order is restored.
   void write(int32_t x, int32_t to, const Entry& entry) {
     pool_[nodes_[x].beg + to] = entry;
+    journal_.slot(nodes_[x].beg + to);
     edges_[entry.eid].pos[slot(entry.eid, x)] = to;
   }
   void set_degrees(int32_t x, int32_t degree, int32_t core) {
     need_ += (int64_t{1} << log2_room(degree)) - (int64_t{1} << log2_room(nodes_[x].deg));
     nodes_[x].deg = degree;
     nodes_[x].core_deg = core;
+    journal_.node(x);
   }
 
   void compact_if_idle() {
@@ -103,6 +119,7 @@ class Adjacency {
     Buffer<Entry> old;
     old.swap(pool_);
     free_.fill(-1);
+    journal_.everything();
     reserve_pool(need_ + need_ / 4 + 64);
     for (int64_t x = 0; x < nodes_.size(); ++x) {
       const Entry* from = old.data() + nodes_[x].beg;
@@ -151,6 +168,8 @@ class Adjacency {
     if (room > capacity_[x]) move_row(x, room);
     pool_[nodes_[x].beg + d] = entry;
     nodes_[x].deg = d + 1;
+    journal_.slot(nodes_[x].beg + d);
+    journal_.node(x);
     edges_[entry.eid].pos[side_ + end] = d;
   }
 
@@ -161,10 +180,12 @@ class Adjacency {
     release(from, capacity_[x]);
     capacity_[x] = room;
     nodes_[x].beg = to;
+    journal_.block(to, nodes_[x].deg);
   }
 
   void remove_at(int32_t x, int32_t hole) {
     const int32_t last = --nodes_[x].deg;
+    journal_.node(x);
     need_ += (int64_t{1} << log2_room(last)) - (int64_t{1} << log2_room(last + 1));
     if (hole != last) write(x, hole, pool_[nodes_[x].beg + last]);
   }
@@ -184,6 +205,7 @@ class Adjacency {
   Buffer<Entry> pool_;
   std::array<int64_t, 33> free_;
   int64_t need_ = 0;  // entries a fresh layout would take
+  Journal journal_;
 };
 
 }  // namespace gs

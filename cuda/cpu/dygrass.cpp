@@ -70,33 +70,71 @@ Plan Dygrass::plan(const TestRecord& record) const {
   return plan;
 }
 
+namespace {
+
+// What a plan and its walk, if there was one, say of an insertion.
+void decide(TestRecord& record, const Plan& plan, const Hit& hit, const WalkRule& rule) {
+  const bool by_tree = plan.how == kByTree;
+  const bool rejected = by_tree ? plan.R * record.w < rule.limit : hit.walker >= 0;
+  record.how = plan.how;
+  record.accepted = !rejected;
+  record.R = !rejected ? std::nan("") : by_tree ? plan.R : hit.R;
+  record.walker = hit.walker;
+  record.rechecked = rule.phase == kRecheck;
+}
+
+}  // namespace
+
+WalkRule Dygrass::insertion_rule(const StreamRules& rules, WalkPhase phase) const {
+  return {rules.seed, rules.limit,     rules.max_steps, rules.walkers,
+          phase,      rules.both_ends, in_core_};
+}
+
 // Decide one insertion on H as it is; returns the steps walked.
 int64_t Dygrass::test(TestRecord& record, const WalkRule& rule) const {
   const Plan how = plan(record);
   Search result{no_hit(), 0};
-  bool rejected = false;
-  if (how.how == kByWalk) {
+  if (how.how == kByWalk)
     result = in_core_ ? first_hit<true>(h_.view(), rule, how.query)
                       : first_hit<false>(h_.view(), rule, how.query);
-    rejected = result.best.walker >= 0;
-  } else if (how.how == kByTree) {
-    result.best.R = how.R;
-    rejected = how.R * record.w < rule.limit;
-  }
-  record.how = how.how;
-  record.accepted = !rejected;
-  record.R = rejected ? result.best.R : std::nan("");
-  record.walker = rejected ? result.best.walker : -1;
-  record.rechecked = rule.phase == kRecheck;
+  decide(record, how, result.best, rule);
   return result.steps;
 }
 
-void Dygrass::test_all(BatchLog& log, const std::vector<Candidate>& which, size_t begin, size_t end,
-                       const WalkRule& rule, int threads) const {
-  const auto start = std::chrono::steady_clock::now();
-  log.steps += parallel_each(static_cast<int64_t>(end - begin), threads, [&](int64_t i, int) {
-    return test(log.tests[which[begin + static_cast<size_t>(i)].record], rule);
+// The same for many insertions whose walks are made elsewhere.
+int64_t Dygrass::test_elsewhere(const std::vector<TestRecord*>& records, const WalkRule& rule,
+                                int threads) {
+  std::vector<Plan> plans(records.size());
+  parallel_each(static_cast<int64_t>(records.size()), threads, [&](int64_t i, int) {
+    plans[static_cast<size_t>(i)] = plan(*records[static_cast<size_t>(i)]);
+    return 0;
   });
+  WalkBatch batch{true, false, rule, {}};
+  for (const Plan& p : plans)
+    if (p.how == kByWalk) batch.queries.push_back(p.query);
+  std::vector<Hit> hits(batch.queries.size());
+  const int64_t steps = hits.empty() ? 0 : walks_(h_, batch, hits);
+  auto hit = hits.begin();
+  for (size_t i = 0; i < records.size(); ++i)
+    decide(*records[i], plans[i], plans[i].how == kByWalk ? *hit++ : no_hit(), rule);
+  return steps;
+}
+
+void Dygrass::test_all(BatchLog& log, const std::vector<Candidate>& which, size_t begin, size_t end,
+                       const WalkRule& rule, int threads) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto record = [&](int64_t i) {
+    return &log.tests[which[begin + static_cast<size_t>(i)].record];
+  };
+  const auto count = static_cast<int64_t>(end - begin);
+  if (walks_) {
+    std::vector<TestRecord*> records;
+    for (int64_t i = 0; i < count; ++i) records.push_back(record(i));
+    log.steps += test_elsewhere(records, rule, threads);
+  } else {
+    log.steps +=
+        parallel_each(count, threads, [&](int64_t i, int) { return test(*record(i), rule); });
+  }
   log.search_seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -105,8 +143,7 @@ void Dygrass::test_all(BatchLog& log, const std::vector<Candidate>& which, size_
 // against H with the chunks before it: many edges of one batch may close the same gap.
 void Dygrass::accept(BatchLog& log, std::vector<Candidate>& open, const StreamRules& rules,
                      int threads) {
-  const WalkRule rule{rules.seed, rules.limit,     rules.max_steps, rules.walkers,
-                      kRecheck,   rules.both_ends, in_core_};
+  const WalkRule rule = insertion_rule(rules, kRecheck);
   size_t begin = 0;
   size_t chunk = rules.first_chunk > 0 ? static_cast<size_t>(rules.first_chunk) : open.size();
   while (begin < open.size()) {
@@ -144,8 +181,7 @@ void Dygrass::insert_some(BatchLog& log, const std::vector<NetEdit>& edits, size
     log.tests.push_back({first_id + static_cast<uint64_t>(edit.op), edit.after, 0.0, edit.u, edit.v,
                          -1, 0, 0, 0, 0});
   }
-  const WalkRule rule{rules.seed, rules.limit,     rules.max_steps, rules.walkers,
-                      kInsertion, rules.both_ends, in_core_};
+  const WalkRule rule = insertion_rule(rules, kInsertion);
   test_all(log, fresh, 0, fresh.size(), rule, threads);
   std::vector<Candidate> open;
   for (const Candidate& c : fresh)

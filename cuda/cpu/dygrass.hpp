@@ -7,6 +7,7 @@
 #include "cpu/net_batch.hpp"
 #include "cpu/path_search.hpp"
 #include "cpu/two_core.hpp"
+#include "cpu/walk_batch.hpp"
 #include "cpu/walk_round.hpp"
 
 namespace gs {
@@ -101,6 +102,8 @@ class Dygrass {
   bool walks_in_core() const { return in_core_; }
   // After rows of G and H were written: count, and peel H for the core space.
   void rebuild(bool core);
+  // Who makes the walks; nobody: the threads of the CPU.
+  void set_walks(WalkMaker walks) { walks_ = std::move(walks); }
 
  private:
   struct Found {
@@ -115,9 +118,12 @@ class Dygrass {
   };
 
   Plan plan(const TestRecord& record) const;
+  WalkRule insertion_rule(const StreamRules& rules, WalkPhase phase) const;
   int64_t test(TestRecord& record, const WalkRule& rule) const;
+  int64_t test_elsewhere(const std::vector<TestRecord*>& records, const WalkRule& rule,
+                         int threads);
   void test_all(BatchLog& log, const std::vector<Candidate>& which, size_t begin, size_t end,
-                const WalkRule& rule, int threads) const;
+                const WalkRule& rule, int threads);
   void insert_all(BatchLog& log, const std::vector<NetEdit>& edits, const StreamRules& rules,
                   uint64_t first_id, int threads);
   void insert_some(BatchLog& log, const std::vector<NetEdit>& edits, size_t begin, size_t end,
@@ -130,8 +136,12 @@ class Dygrass {
   void delete_some(BatchLog& log, const std::vector<NetEdit>& edits, size_t begin, size_t end,
                    const StreamRules& rules, uint64_t first_id, int threads);
   std::vector<Found> search_all(BatchLog& log, size_t begin, const StreamRules& rules, int threads);
-  Found search(const DeletionRecord& record, const StreamRules& rules, PathSearch& scratch) const;
-  bool walk_detour(Found& found, const DeletionRecord& record, const StreamRules& rules) const;
+  int64_t search_elsewhere(std::vector<Found>& found, const std::vector<size_t>& open,
+                           const DeletionRecord* records, const StreamRules& rules, int threads);
+  void search(Found& found, const DeletionRecord& record, const StreamRules& rules,
+              PathSearch& scratch) const;
+  void follow(Found& found, const DeletionRecord& record, const StreamRules& rules, const Hit& hit,
+              PathSearch& scratch) const;
   void put_back(BatchLog& log, DeletionRecord& record, const Found& found);
   void repair(BatchLog& log, size_t begin);
 
@@ -142,6 +152,7 @@ class Dygrass {
   Adjacency g_, h_;
   TwoCore core_;
   std::vector<PathSearch> scratch_;  // one per thread
+  WalkMaker walks_;
   int64_t sparse_count_ = 0;
   bool in_core_ = false;
 };

@@ -8,6 +8,9 @@
 #include "cpu/parallel_each.hpp"
 
 namespace gs {
+
+void bind_walks(nb::module_& m, nb::class_<Dygrass>& stream);
+
 namespace {
 
 // Rows of plain structs as bytes; Python gives them their dtype.
@@ -201,8 +204,9 @@ void bind_rules(nb::module_& m) {
 void bind_dygrass(nb::module_& m) {
   using namespace nb::literals;
   bind_rules(m);
-  nb::class_<Dygrass>(m, "Dygrass")
-      .def(nb::init<>())
+  nb::class_<Dygrass> stream(m, "Dygrass");
+  bind_walks(m, stream);
+  stream.def(nb::init<>())
       .def("load", &load, "n"_a, "u"_a, "v"_a, "w"_a, "sparse"_a, "core"_a)
       .def("prepare", &prepare, "ops"_a, "u"_a, "v"_a, "w"_a)
       .def("apply", &apply, "net"_a, "rules"_a, "first_id"_a, "threads"_a)

@@ -47,53 +47,110 @@ void Dygrass::delete_some(BatchLog& log, const std::vector<NetEdit>& edits, size
 std::vector<Dygrass::Found> Dygrass::search_all(BatchLog& log, size_t begin,
                                                 const StreamRules& rules, int threads) {
   std::vector<Found> found(log.deletions.size() - begin);
+  const DeletionRecord* records = log.deletions.data() + begin;
   std::vector<size_t> open;
   for (size_t i = 0; i < found.size(); ++i)
-    if (log.deletions[begin + i].in_sparsifier) open.push_back(i);
+    if (records[i].in_sparsifier) open.push_back(i);
   const auto start = std::chrono::steady_clock::now();
-  log.steps +=
-      parallel_each(static_cast<int64_t>(open.size()), threads, [&](int64_t k, int thread) {
-        const size_t i = open[static_cast<size_t>(k)];
-        found[i] = search(log.deletions[begin + i], rules, scratch_[static_cast<size_t>(thread)]);
-        return found[i].steps;
-      });
+  if (walks_) {
+    log.steps += search_elsewhere(found, open, records, rules, threads);
+  } else {
+    log.steps +=
+        parallel_each(static_cast<int64_t>(open.size()), threads, [&](int64_t k, int thread) {
+          const size_t i = open[static_cast<size_t>(k)];
+          search(found[i], records[i], rules, scratch_[static_cast<size_t>(thread)]);
+          return found[i].steps;
+        });
+  }
   log.search_seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return found;
 }
 
-Dygrass::Found Dygrass::search(const DeletionRecord& record, const StreamRules& rules,
-                               PathSearch& scratch) const {
-  Found found;
-  if (rules.redundancy_check) {
-    const WalkRule rule{rules.seed, rules.limit,     rules.max_steps, rules.walkers,
-                        kInsertion, rules.both_ends, in_core_};
-    TestRecord probe{record.id, record.w, 0.0, record.u, record.v, -1, 0, 0, 0, 0};
-    found.steps += test(probe, rule);
-    if (!probe.accepted) {
-      found.redundant = true;
-      found.path.R = probe.R;
-      found.walker = probe.walker;
-      return found;
-    }
-  }
-  if (!rules.exact_recovery && walk_detour(found, record, rules)) return found;
-  found.fallback = !rules.exact_recovery;
-  found.path = scratch.find(g_.view(), record.u, record.v);
-  return found;
+namespace {
+
+WalkRule recovery_rule(const StreamRules& rules) {
+  return {rules.seed,      kInf, rules.recovery_steps, rules.recovery_walkers, kRecovery,
+          rules.both_ends, false};
 }
 
-// Best walker in G; it is run again to see its path, which is kept without loops.
-bool Dygrass::walk_detour(Found& found, const DeletionRecord& record,
-                          const StreamRules& rules) const {
-  const WalkRule rule{
-      rules.seed,      kInf, rules.recovery_steps, rules.recovery_walkers, kRecovery,
-      rules.both_ends, false};
-  const WalkQuery query{record.id, record.w, 0.0, record.u, record.v};
-  const Search result = best_hit<false>(g_.view(), rule, query);
+WalkQuery recovery_query(const DeletionRecord& record) {
+  return {record.id, record.w, 0.0, record.u, record.v};
+}
+
+// The deleted edge as an insertion: does H still have a detour for it?
+TestRecord probe_of(const DeletionRecord& record) {
+  return {record.id, record.w, 0.0, record.u, record.v, -1, 0, 0, 0, 0};
+}
+
+template <class Found>
+void take(Found& found, const TestRecord& probe) {
+  if (probe.accepted) return;
+  found.redundant = true;
+  found.path.R = probe.R;
+  found.walker = probe.walker;
+}
+
+}  // namespace
+
+void Dygrass::search(Found& found, const DeletionRecord& record, const StreamRules& rules,
+                     PathSearch& scratch) const {
+  if (rules.redundancy_check) {
+    TestRecord probe = probe_of(record);
+    found.steps += test(probe, insertion_rule(rules, kInsertion));
+    take(found, probe);
+  }
+  if (found.redundant) return;
+  Search result{no_hit(), 0};
+  if (!rules.exact_recovery)
+    result = best_hit<false>(g_.view(), recovery_rule(rules), recovery_query(record));
   found.steps += result.steps;
-  if (result.best.walker < 0) return false;
-  found.walker = result.best.walker;
+  follow(found, record, rules, result.best, scratch);
+}
+
+// The same for many deletions whose walks are made elsewhere; paths are found here.
+int64_t Dygrass::search_elsewhere(std::vector<Found>& found, const std::vector<size_t>& open,
+                                  const DeletionRecord* records, const StreamRules& rules,
+                                  int threads) {
+  int64_t steps = 0;
+  if (rules.redundancy_check) {
+    std::vector<TestRecord> probes;
+    std::vector<TestRecord*> places;
+    for (size_t i : open) probes.push_back(probe_of(records[i]));
+    for (TestRecord& probe : probes) places.push_back(&probe);
+    steps += test_elsewhere(places, insertion_rule(rules, kInsertion), threads);
+    for (size_t k = 0; k < open.size(); ++k) take(found[open[k]], probes[k]);
+  }
+  std::vector<size_t> lost;
+  for (size_t i : open)
+    if (!found[i].redundant) lost.push_back(i);
+  std::vector<Hit> hits(lost.size(), no_hit());
+  if (!rules.exact_recovery && !lost.empty()) {
+    WalkBatch batch{false, true, recovery_rule(rules), {}};
+    for (size_t i : lost) batch.queries.push_back(recovery_query(records[i]));
+    steps += walks_(g_, batch, hits);
+  }
+  parallel_each(static_cast<int64_t>(lost.size()), threads, [&](int64_t k, int thread) {
+    const size_t i = lost[static_cast<size_t>(k)];
+    follow(found[i], records[i], rules, hits[static_cast<size_t>(k)],
+           scratch_[static_cast<size_t>(thread)]);
+    return 0;
+  });
+  return steps;
+}
+
+// The path of the best walker in G, which is run again to see it, without its loops; the best path
+// of all where no walker arrived.
+void Dygrass::follow(Found& found, const DeletionRecord& record, const StreamRules& rules,
+                     const Hit& hit, PathSearch& scratch) const {
+  if (hit.walker < 0) {
+    found.fallback = !rules.exact_recovery;
+    found.path = scratch.find(g_.view(), record.u, record.v);
+    return;
+  }
+  const WalkRule rule = recovery_rule(rules);
+  const WalkQuery query = recovery_query(record);
+  found.walker = hit.walker;
   Path& path = found.path;
   path.nodes = {start_walker(rule, query, found.walker).cur};
   Walker walker;
@@ -105,7 +162,6 @@ bool Dygrass::walk_detour(Found& found, const DeletionRecord& record,
                           });
   path.R = walker.R;
   erase_loops(path);
-  return true;
 }
 
 void Dygrass::put_back(BatchLog& log, DeletionRecord& record, const Found& found) {

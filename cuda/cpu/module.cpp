@@ -29,6 +29,10 @@ NB_MODULE(_native, m) {
   gs::bind_project(m);
   gs::bind_recovery(m);
   gs::bind_select(m);
+  gs::bind_sketch(m);
+  gs::bind_sketch_merge(m);
+  gs::bind_sketch_start(m);
+  gs::bind_sketch_update(m);
   gs::bind_sparse_linear(m);
   gs::bind_spmm(m);
   gs::bind_tree(m);

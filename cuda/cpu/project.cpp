@@ -195,26 +195,6 @@ void keep_in_groups(Out<Word> words, int64_t cols, int64_t group, int64_t keep,
     }
 }
 
-double value_of(uint32_t word, int) {
-  float value;
-  std::memcpy(&value, &word, sizeof value);
-  return value;
-}
-
-double value_of(uint64_t word, int) {
-  double value;
-  std::memcpy(&value, &word, sizeof value);
-  return value;
-}
-
-// float16 has 10 bits of mantissa, bfloat16 has 7.
-double value_of(uint16_t word, int mantissa) {
-  const int exponent = (word & 0x7FFF) >> mantissa, bias = (1 << (14 - mantissa)) - 1;
-  const int fraction = word & ((1 << mantissa) - 1);
-  if (exponent == 0) return std::ldexp(fraction, 1 - bias - mantissa);
-  return std::ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);
-}
-
 // Squared l2 norm of each block, summed row by row in float64.
 template <class Word>
 std::vector<double> block_norms(const Word* w, int64_t rows, int64_t cols, int64_t block_rows,

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/philox.hpp"
+#include "core/project.hpp"
 #include "cpu/compress.hpp"
 #include "cpu/parallel.hpp"
 
@@ -38,13 +39,6 @@ struct Pieces {
       const int64_t b = std::max(begin, offset[p]), e = std::min(end, offset[p + 1]);
       if (b < e) f(data[p] + (b - offset[p]), e - b, b, p);
     }
-  }
-};
-
-struct SameKey {
-  template <class Word>
-  Word operator()(Word word) const {
-    return word;
   }
 };
 

@@ -1,84 +1,10 @@
-// Choosing edges on the device: random keys, exact radix selection that never asks the host, and
-// masks of arcs.  Same order and same ties as cpu/select.cpp.
+// Choosing edges on the device: random keys, tie hashes, masks of arcs, the best edges of each
+// node. Same order and same ties as cpu/select.cpp.
 #include "core/csr.hpp"
 #include "core/philox.hpp"
 #include "gpu/launch.cuh"
 
 namespace gs {
-
-constexpr int kDigitBits = 11;
-constexpr int kBins = 1 << kDigitBits;
-
-// Where a selection stands; lives on the device.  Start: {0, 0, k}.
-struct Selection {
-  uint64_t prefix;  // the digits of the k-th largest key that are known
-  uint64_t mask;    // which bits those are
-  int64_t rank;     // its rank among the keys that agree with the prefix, from 1
-};
-
-// Counts the digit at `shift` of the keys that agree with the prefix.  bins (kBins,) start at 0.
-__global__ void digit_histogram_kernel(const uint64_t* keys, int64_t size, const Selection* state,
-                                       int shift, unsigned long long* bins) {
-  __shared__ unsigned local[kBins];
-  for (int b = static_cast<int>(threadIdx.x); b < kBins; b += static_cast<int>(blockDim.x))
-    local[b] = 0;
-  __syncthreads();
-  const uint64_t prefix = state->prefix, mask = state->mask;
-  for (int64_t i = global_thread(); i < size; i += grid_size())
-    if (((keys[i] ^ prefix) & mask) == 0) atomicAdd(&local[(keys[i] >> shift) & (kBins - 1)], 1u);
-  __syncthreads();
-  for (int b = static_cast<int>(threadIdx.x); b < kBins; b += static_cast<int>(blockDim.x))
-    if (local[b]) atomicAdd(&bins[b], static_cast<unsigned long long>(local[b]));
-}
-
-// Fixes the digit at `shift` and clears the bins.  One thread: 2,048 additions.
-__global__ void pick_digit_kernel(unsigned long long* bins, int shift, Selection* state) {
-  if (global_thread() != 0) return;
-  int64_t rank = state->rank;
-  int digit = kBins - 1;
-  for (; digit > 0 && rank > static_cast<int64_t>(bins[digit]); --digit)
-    rank -= static_cast<int64_t>(bins[digit]);
-  state->rank = rank;
-  state->prefix |= static_cast<uint64_t>(digit) << shift;
-  state->mask |= static_cast<uint64_t>(kBins - 1) << shift;
-  for (int b = 0; b < kBins; ++b) bins[b] = 0;
-}
-
-// Keys equal to the k-th largest in each chunk of blockDim.x keys: ties (chunks,).
-__global__ void count_ties_kernel(const uint64_t* keys, int64_t size, const Selection* state,
-                                  int64_t* ties) {
-  __shared__ unsigned found;
-  const int64_t chunks = (size + blockDim.x - 1) / blockDim.x;
-  for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
-    if (threadIdx.x == 0) found = 0;
-    __syncthreads();
-    const int64_t i = chunk * blockDim.x + threadIdx.x;
-    if (i < size && keys[i] == state->prefix) atomicAdd(&found, 1u);
-    __syncthreads();
-    if (threadIdx.x == 0) ties[chunk] = found;
-    __syncthreads();
-  }
-}
-
-// mask (size,): larger keys, and the first `rank` equal ones by position.  before (chunks,): ties
-// in earlier chunks.  Same blockDim.x as count_ties_kernel, a multiple of 32, at most 1,024.
-__global__ void write_mask_kernel(const uint64_t* keys, int64_t size, const Selection* state,
-                                  const int64_t* before, bool* mask) {
-  __shared__ int in_warp[32];
-  const int lane = static_cast<int>(threadIdx.x & 31), warp = static_cast<int>(threadIdx.x / 32);
-  const int64_t chunks = (size + blockDim.x - 1) / blockDim.x;
-  for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
-    const int64_t i = chunk * blockDim.x + threadIdx.x;
-    const bool tied = i < size && keys[i] == state->prefix;
-    const unsigned votes = __ballot_sync(kFullWarp, tied);
-    if (lane == 0) in_warp[warp] = __popc(votes);
-    __syncthreads();
-    int64_t earlier = before[chunk] + __popc(votes & ((1u << lane) - 1));
-    for (int w = 0; w < warp; ++w) earlier += in_warp[w];
-    if (i < size) mask[i] = keys[i] > state->prefix || (tied && earlier < state->rank);
-    __syncthreads();
-  }
-}
 
 // out (size,): the first 64 random bits of each item.
 __global__ void draw_kernel(uint64_t seed, const uint64_t* items, int64_t size, uint32_t step,
@@ -131,6 +57,68 @@ __global__ void arc_mask_kernel(int64_t n, const int64_t* indptr, const Index* i
     }
 }
 
+// What the rows of a graph look like; starts at {all ones, 0, 0}.
+struct Inspection {
+  unsigned long long first_fall;  // least arc whose column is below that of the arc before it
+  unsigned long long parallel, loops;
+};
+
+template <class Index>
+__global__ void inspect_kernel(int64_t n, const int64_t* indptr, const Index* indices,
+                               Inspection* found) {
+  const CsrView<Index> g{n, indptr, indices};
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int64_t warps = grid_size() / 32;
+  int64_t parallel = 0, loops = 0;
+  for (int64_t u = global_thread() / 32; u < n; u += warps)
+    for (int64_t i = g.begin(u) + lane; i < g.end(u); i += 32) {
+      const int64_t v = static_cast<int64_t>(g.indices[i]);
+      const int64_t before = i > g.begin(u) ? static_cast<int64_t>(g.indices[i - 1]) : -1;
+      loops += v == u;
+      parallel += v == before;
+      if (v < before) atomicMin(&found->first_fall, static_cast<unsigned long long>(i));
+    }
+  parallel = warp_sum(parallel);
+  loops = warp_sum(loops);
+  if (lane != 0) return;
+  if (parallel > 0) atomicAdd(&found->parallel, static_cast<unsigned long long>(parallel));
+  if (loops > 0) atomicAdd(&found->loops, static_cast<unsigned long long>(loops));
+}
+
+// counts (n,): arcs of each row that the mask keeps.
+__global__ void kept_counts_kernel(int64_t n, const int64_t* indptr, const bool* mask,
+                                   int64_t* counts) {
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int64_t warps = grid_size() / 32;
+  for (int64_t u = global_thread() / 32; u < n; u += warps) {
+    int64_t kept = 0;
+    for (int64_t i = indptr[u] + lane; i < indptr[u + 1]; i += 32) kept += mask[i];
+    kept = warp_sum(kept);
+    if (lane == 0) counts[u] = kept;
+  }
+}
+
+// The kept columns, and the kept arcs if `want_arcs`, row by row from new_indptr (n + 1,) on.
+template <class Index>
+__global__ void filter_kernel(int64_t n, const int64_t* indptr, const Index* indices,
+                              const bool* mask, const int64_t* new_indptr, Index* new_indices,
+                              bool want_arcs, int64_t* arcs) {
+  const int lane = static_cast<int>(threadIdx.x & 31);
+  const int64_t warps = grid_size() / 32;
+  for (int64_t u = global_thread() / 32; u < n; u += warps) {
+    int64_t to = new_indptr[u];
+    for (int64_t start = indptr[u]; start < indptr[u + 1]; start += 32) {
+      const int64_t i = start + lane;
+      const bool keep = i < indptr[u + 1] && mask[i];
+      const unsigned votes = __ballot_sync(kFullWarp, keep);
+      const int64_t at = to + __popc(votes & ((1u << lane) - 1));
+      if (keep) new_indices[at] = indices[i];
+      if (keep && want_arcs) arcs[at] = i;
+      to += __popc(votes);
+    }
+  }
+}
+
 // Best edge of each node, one kernel per level of the order; best_* start at 0 / max / max.
 __global__ void best_key_kernel(const int64_t* u, const int64_t* v, const uint64_t* keys, int64_t m,
                                 unsigned long long* best_key) {
@@ -171,7 +159,11 @@ __global__ void best_edge_kernel(const int64_t* u, const int64_t* v, const uint6
   template __global__ void edge_codes_kernel<Index>(int64_t, const int64_t*, const Index*,         \
                                                     const int64_t*, uint64_t*);                    \
   template __global__ void arc_mask_kernel<Index>(int64_t, const int64_t*, const Index*,           \
-                                                  const int64_t*, const bool*, bool*);
+                                                  const int64_t*, const bool*, bool*);             \
+  template __global__ void inspect_kernel<Index>(int64_t, const int64_t*, const Index*,            \
+                                                 Inspection*);                                     \
+  template __global__ void filter_kernel<Index>(                                                   \
+      int64_t, const int64_t*, const Index*, const bool*, const int64_t*, Index*, bool, int64_t*);
 GS_INSTANTIATE(int32_t)
 GS_INSTANTIATE(int64_t)
 #undef GS_INSTANTIATE

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from graphsparse.cli import convert, datasets, doctor, info, kappa, sparsify, stream, train
+from graphsparse.cli import convert, datasets, doctor, embed, info, kappa, sparsify, stream, train
 from graphsparse.errors import BackendError, DownloadError, GraphFormatError
 
 USAGE, BAD_DATA, MISSING, INTERRUPTED = 2, 3, 4, 130
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 app.command("sparsify")(sparsify.command)
+app.command("embed")(embed.command)
 app.command("kappa")(kappa.command)
 app.command("stream")(stream.command)
 app.command("train")(train.command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import re
@@ -65,18 +64,23 @@ def _vector_units() -> list[str]:
 
 
 def _gpu() -> dict[str, Any]:
-    """Return whether kernels can run on a GPU, and if not, why."""
-    if importlib.util.find_spec("cupy") is None:
-        install = "pip install 'graphsparse[cuda12]' or 'graphsparse[cuda13]'"
-        return {"usable": False, "reason": f"CuPy is not installed: {install}"}
-    import cupy
+    """Return whether kernels can run on a GPU, and if not, what is missing and what mends it."""
+    from graphsparse.errors import BackendError
+    from graphsparse.launch import cupy, nvrtc_version
 
     try:
-        devices = int(cupy.cuda.runtime.getDeviceCount())
-        names = [cupy.cuda.runtime.getDeviceProperties(i)["name"].decode() for i in range(devices)]
-    except (cupy.cuda.runtime.CUDARuntimeError, RuntimeError, OSError) as error:
-        return {"usable": False, "cupy": cupy.__version__, "reason": f"no CUDA device: {error}"}
-    return {"usable": devices > 0, "cupy": cupy.__version__, "devices": names}
+        module = cupy()
+    except BackendError as error:
+        return {"usable": False, "reason": str(error)}
+    runtime = module.cuda.runtime
+    devices = [runtime.getDeviceProperties(i) for i in range(runtime.getDeviceCount())]
+    return {
+        "usable": True,
+        "cupy": module.__version__,
+        "nvrtc": nvrtc_version(module),
+        "driver_cuda": runtime.driverGetVersion(),
+        "devices": [found["name"].decode() for found in devices],
+    }
 
 
 def _extras() -> dict[str, Any]:
@@ -112,6 +116,12 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _gpu_line(gpu: dict[str, Any]) -> str:
+    if not gpu["usable"]:
+        return f"not usable: {gpu['reason']}"
+    return f"{', '.join(gpu['devices'])}; CuPy {gpu['cupy']}, NVRTC {gpu['nvrtc']}"
+
+
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     gpu = facts["gpu"]
     lines = [
@@ -121,7 +131,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("numpy, scipy", f"{facts['numpy']}, {facts['scipy']}"),
         ("threads", f"{facts['threads']} used, {facts['cores']} cores"),
         ("vector units", " ".join(facts["vector_units"]) or "unknown"),
-        ("GPU", ", ".join(gpu["devices"]) if gpu["usable"] else gpu.get("reason", "no device")),
+        ("GPU", _gpu_line(gpu)),
         ("data", f"{facts['data_root']} (GRAPHSPARSE_DATA sets another)"),
         ("bundled data", facts["bundled_data"]),
     ]

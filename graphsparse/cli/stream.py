@@ -60,6 +60,9 @@ def command(
     grow: Annotated[
         bool, typer.Option("--grow", help="Let node ids above the last add nodes.")
     ] = False,
+    device: Annotated[
+        str, typer.Option(help="Who walks: cpu or cuda; decisions are the same.")
+    ] = "cpu",
     kappa: Annotated[
         int, typer.Option(metavar="N", help="Condition number after every N batches; 0: never.")
     ] = 0,
@@ -88,7 +91,7 @@ def command(
     if kappa < 0:
         raise typer.BadParameter(f"must not be negative, got {kappa}", param_hint="--kappa")
     options = {"K": _threshold(threshold), "seed": seed, "preset": preset, "strict": strict}
-    options |= {"grow": grow, **parse_settings(settings or ())}
+    options |= {"grow": grow, "device": device, **parse_settings(settings or ())}
     batches = _open(updates, updates_format, batch)
     from graphsparse.io import write_graph
 
@@ -100,11 +103,8 @@ def command(
             print(f"graphsparse: {note}", file=sys.stderr)
     with steps.step("updates", f"applying {updates}") as advance:
         for number, part in enumerate(batches, 1):
-            line = {"batch": number, **_apply(stream, part, f"{updates}: batch {number}").summary()}
-            if kappa and number % kappa == 0:
-                value = stream.kappa().kappa
-                line["kappa"] = value if math.isfinite(value) else "inf"
-            print(json.dumps(line, allow_nan=False), flush=True)
+            report = _apply(stream, part, f"{updates}: batch {number}")
+            _print_line(stream, report, number, kappa > 0 and number % kappa == 0)
             advance()
     with steps.step("write", f"writing {output}"):
         write_graph(stream.sparsifier(), output, format=output_format)
@@ -112,6 +112,14 @@ def command(
             write_graph(stream.graph(), final_graph, format=output_format)
     if not quiet:
         print(f"graphsparse: {stream!r}", file=sys.stderr)
+
+
+def _print_line(stream: DynamicSparsifier, report: BatchReport, number: int, kappa: bool) -> None:
+    line = {"batch": number, **report.summary()}
+    if kappa:
+        value = stream.kappa().kappa
+        line["kappa"] = value if math.isfinite(value) else "inf"
+    print(json.dumps(line, allow_nan=False), flush=True)
 
 
 def _threshold(text: str) -> Any:

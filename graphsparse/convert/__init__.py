@@ -1,6 +1,6 @@
 """Graphs of other packages: in and out, and back in the type that was given."""
 
-from graphsparse.convert.border import Border, as_border
+from graphsparse.convert.border import Border, as_border, as_graph
 from graphsparse.convert.hetero_types import hetero_borders, restore_hetero
 from graphsparse.convert.networkx_types import from_networkx, to_networkx
 from graphsparse.convert.pyg_types import from_pyg, is_data, is_hetero, to_pyg
@@ -15,6 +15,7 @@ from graphsparse.convert.torch_types import (
 __all__ = [
     "Border",
     "as_border",
+    "as_graph",
     "from_edge_index",
     "from_networkx",
     "from_pyg",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from graphsparse.convert import array_types, networkx_types, pyg_types, scipy_types, torch_types
-from graphsparse.convert.entries import Array, Entries, simple_graph
-from graphsparse.device import is_device_array
+from graphsparse.convert.entries import Array, Entries, lossless_graph, simple_graph
 from graphsparse.errors import BackendError
 from graphsparse.graph import Graph, Hypergraph
+from graphsparse.launch import is_device_array
 
 _READERS: tuple[Any, ...] = (pyg_types, torch_types, scipy_types, networkx_types, array_types)
 KNOWN = (
@@ -124,6 +124,26 @@ def as_border(obj: Any, *, directed: bool | None = None, num_nodes: int | None =
     reader = _reader(obj)
     entries = reader.read_entries(obj, num_nodes)
     return entries_border(entries, directed, lambda keep: reader.keep_entries(obj, keep))
+
+
+def as_graph(obj: Any, *, directed: bool | None = None, num_nodes: int | None = None) -> Graph:
+    """See a graph of any known type as a :class:`Graph`; nothing is merged.
+
+    Parameters
+    ----------
+    obj : Graph, Data, edge_index, pairs, torch sparse tensor, SciPy sparse matrix, networkx graph
+        As for :func:`as_border`.
+    directed, num_nodes : optional
+        As for :func:`as_border`; a Graph is returned as it is.
+
+    Returns
+    -------
+    Graph
+        Equal entries are parallel edges.
+    """
+    if isinstance(obj, Graph):
+        return obj
+    return lossless_graph(_reader(obj).read_entries(obj, num_nodes), directed)
 
 
 def entries_border(

@@ -72,6 +72,7 @@ def to_networkx(graph: Graph) -> Any:
     """
     import networkx as nx
 
+    graph.require_host("to_networkx")
     if graph.has_parallel_edges:
         out = nx.MultiDiGraph() if graph.directed else nx.MultiGraph()
     else:

@@ -101,6 +101,7 @@ def to_edge_index(graph: Graph) -> Tensor:
     An undirected edge has two columns, so PyG's ``num_edges`` of it is ``graph.num_arcs``.
     """
     torch: Any = require("torch", "gnn", "to_edge_index")
+    graph.require_host("to_edge_index")
     ends = np.empty((2, graph.num_arcs), np.int64)
     ends[0], ends[1] = graph.arc_rows(), graph.indices
     tensor: Tensor = torch.from_numpy(ends)
@@ -130,6 +131,7 @@ def from_torch_sparse(matrix: Tensor, *, directed: bool | None = None) -> Graph:
 def to_torch_sparse(graph: Graph) -> Tensor:
     """Return the adjacency as a sparse CSR tensor; unweighted arcs become float32 1.0."""
     torch: Any = require("torch", "gnn", "to_torch_sparse")
+    graph.require_host("to_torch_sparse")
     values = np.ones(graph.num_arcs, np.float32) if graph.weights is None else graph.weights
     parts = (graph.indptr, graph.indices.astype(np.int64), values)
     n = graph.num_nodes

@@ -13,6 +13,7 @@ from graphsparse.io.id_map import read_id_map, write_id_map
 from graphsparse.io.options import Array, ReadKeywords, ReadOptions, ReadReport, make_options
 from graphsparse.io.pieces import rebatch
 from graphsparse.io.streams import PathLike, atomic_write, source_name, split_suffix
+from graphsparse.io.vectors import write_vectors
 
 
 class Format(NamedTuple):
@@ -174,6 +175,7 @@ def write_graph(
     """
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}")
+    graph.require_host("write_graph")
     _, module = _choose(path, format)
     module.write(graph, path)
 
@@ -190,4 +192,5 @@ __all__ = [
     "read_id_map",
     "write_graph",
     "write_id_map",
+    "write_vectors",
 ]

@@ -55,6 +55,7 @@ def spanning_tree(graph: Graph, *, kind: TreeKind = "auto", seed: int = 0) -> Sp
     -----
     O(m + n log n) time, about 50 bytes per edge of scratch memory.
     """
+    graph.require_host("spanning_tree")
     u, v = graph.edges()
     effective, edges, stretch, total = native.spanning_tree(
         graph.indptr, graph.indices, u, v, graph.edge_weights(), kind != "max_weight",

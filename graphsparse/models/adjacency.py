@@ -25,8 +25,8 @@ class Adjacency:
     ----------
     graph : Graph
         Weights, if any, enter the ``sum``, ``mean`` and ``gcn`` forms.
-    device : torch.device or str
-        Where the matrices live.
+    device : torch.device or str, optional
+        Where the matrices live; left out, where the graph does.
 
     Examples
     --------
@@ -35,10 +35,11 @@ class Adjacency:
     [0.5, 0.0, 0.5]
     """
 
-    def __init__(self, graph: Graph, device: torch.device | str = "cpu") -> None:
+    def __init__(self, graph: Graph, device: torch.device | str | None = None) -> None:
         if graph.num_nodes > 2**31 - 1:
             raise ValueError(f"graph must have fewer than 2^31 nodes, got {graph.num_nodes}")
-        self.graph, self.device = graph, torch.device(device)
+        self.device = torch.device(graph.device if device is None else device)
+        self.graph = graph = graph.to("cpu")
         incoming = graph.reverse()
         self.pattern = Pattern(
             incoming.indptr,

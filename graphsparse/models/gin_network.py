@@ -115,7 +115,9 @@ class GINAttentionBlock(nn.Module):
     block_norm : {"layer", "batch"} or None
         Normalisation before each part.
     dropout : float
-        After each part, and inside the layer unless ``attention`` says otherwise.
+        After each part.
+    mlp_dropout : float
+        Inside the layer, on the hidden units of its MLPs: they are few.
     **attention
         Options of :class:`GINAttention`.
     """
@@ -127,13 +129,14 @@ class GINAttentionBlock(nn.Module):
         ffn: float | None = 2.0,
         block_norm: str | None = "layer",
         dropout: float = 0.1,
+        mlp_dropout: float = 0.1,
         **attention: Any,
     ) -> None:
         super().__init__()
         check_option("block_norm", block_norm, tuple(_NORMS))
         self.dropout = check_fraction("dropout", dropout, zero=True)
         self.norm = _NORMS[block_norm](dim)
-        self.attention = GINAttention(dim, **{"dropout": dropout, **attention})
+        self.attention = GINAttention(dim, dropout=mlp_dropout, **attention)
         self.ffn: nn.Sequential | None = None
         if ffn is not None:
             hidden = check_count("ffn * dim", int(ffn * dim), low=1)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from graphsparse.backend import native, requested_threads
+from graphsparse.models import device_ops
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -59,6 +60,19 @@ class Pattern:
         turned = Pattern(indptr, self.rows()[order].astype(np.int32), self.shape[0], self.symmetric)
         return turned, order
 
+    @cached_property
+    def _copies(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
+        return {}
+
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return ``indptr`` (int64) and ``indices`` (int32) on a device, copied once."""
+        if device not in self._copies:
+            self._copies[device] = (
+                torch.tensor(self.indptr, device=device),
+                torch.tensor(self.indices, device=device),
+            )
+        return self._copies[device]
+
     def select(self, keep: Array) -> Pattern:
         """Return the pattern of the entries where ``keep`` (bool, (nnz,)) is true."""
         ends = np.concatenate([[0], np.cumsum(keep)])
@@ -78,7 +92,8 @@ class SparseMatrix:
     Notes
     -----
     The product costs O(nnz * width) on the CPU, row-parallel, and gives the same bits with any
-    number of threads.  On other devices it is torch's CSR product.
+    number of threads, and on a GPU (through CuPy; float16, bfloat16 and torch without CuPy take
+    torch's CSR product).  The transpose is made once, for all gradients.
     """
 
     def __init__(self, pattern: Pattern, values: Tensor) -> None:
@@ -187,11 +202,14 @@ class SparseMatrix:
     def __matmul__(self, dense: Tensor) -> Tensor:
         return self.matmul(dense)
 
-    def _raw(self, dense: Tensor, self_weight: float, skip_zero_rows: bool) -> Tensor:
+    def _raw(self, dense: Tensor, self_weight: Tensor | None, skip_zero_rows: bool) -> Tensor:
         dense = dense.contiguous()
+        if device_ops.has_spmm(dense):
+            where = self.pattern.on(dense.device)
+            return device_ops.spmm(*where, self.values, dense, self_weight)
         if dense.device.type != "cpu":
             product = self._torch_csr() @ dense
-            return product + self_weight * dense if self_weight else product
+            return product if self_weight is None else product + self_weight * dense
         out = torch.empty(self.shape[0], dense.shape[1], dtype=dense.dtype)
         native.spmm(
             self.pattern.indptr,
@@ -199,7 +217,7 @@ class SparseMatrix:
             self.values.numpy(),
             dense.numpy(),
             out.numpy(),
-            self_weight,
+            0.0 if self_weight is None else float(self_weight),
             skip_zero_rows,
             requested_threads(),
         )
@@ -259,7 +277,7 @@ class _ScaledProduct(torch.autograd.Function):
     def forward(ctx: Any, factors: Tensor, dense: Tensor, matrix: ScaledMatrix) -> Tensor:
         ctx.matrix = matrix
         ctx.save_for_backward(dense)
-        return matrix._raw(dense.detach(), 0.0, False)
+        return matrix._raw(dense.detach(), None, False)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -269,7 +287,7 @@ class _ScaledProduct(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             grad_factors = matrix.constant * matrix._entry_dots(grad, dense)
         if ctx.needs_input_grad[1]:
-            grad_dense = matrix.T._raw(grad, 0.0, True)
+            grad_dense = matrix.T._raw(grad, None, True)
         return grad_factors, grad_dense, None
 
 
@@ -279,7 +297,7 @@ class _Product(torch.autograd.Function):
         ctx: Any, dense: Tensor, self_weight: Tensor | None, matrix: SparseMatrix
     ) -> Tensor:
         ctx.matrix = matrix
-        ctx.weight = 0.0 if self_weight is None else float(self_weight)
+        ctx.weight = None if self_weight is None else self_weight.detach()
         needs_weight = self_weight is not None and self_weight.requires_grad
         ctx.save_for_backward(dense if needs_weight else None)
         return matrix._raw(dense.detach(), ctx.weight, False)

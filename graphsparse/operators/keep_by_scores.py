@@ -8,7 +8,7 @@ import numpy as np
 
 from graphsparse.checks import check_weights, edge_budget
 from graphsparse.graph import Graph
-from graphsparse.selection import candidates, order_keys, select
+from graphsparse.selection import candidates, select
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -65,7 +65,7 @@ def keep_by_scores(
     total = pool.graph.num_edges
     copies = np.bincount(edge[proper], minlength=total)
     mean = np.bincount(edge[proper], values[proper], minlength=total) / np.maximum(copies, 1)
-    keys = order_keys(mean)
+    keys = (mean + 0.0).view(np.uint64)  # not negative, no -0.0: bits order as values do
     best = _best_incoming(graph.indices[proper], edge[proper], mean)
     keys[best] |= np.uint64(1 << 63)
     mask = select(pool.graph, keys, count, tie_break="index", seed=0)

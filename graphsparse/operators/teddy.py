@@ -16,7 +16,7 @@ from graphsparse.graph import Graph
 from graphsparse.operators.method import Array, Choice, Method
 from graphsparse.operators.sparsify import trim
 from graphsparse.rng import tie_hash
-from graphsparse.selection import Candidates, candidates, edge_codes, order_keys
+from graphsparse.selection import Candidates, candidates, edge_codes
 
 T = TypeVar("T")
 _TOP_BIT = np.uint64(1 << 63)
@@ -81,7 +81,7 @@ class TeddyMethod(Method):
 
     def keys(self, graph: Graph, pool: Graph) -> Array:
         """Return the bit patterns of the scores, protected edges in front."""
-        keys = order_keys(self.scores(graph, pool))
+        keys: Array = self.scores(graph, pool).view(np.uint64)  # not negative: bits order alike
         if self.protect == "top1":
             keys |= self._protected(pool, keys).astype(np.uint64) << np.uint64(63)
         return keys

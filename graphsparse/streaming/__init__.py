@@ -2,6 +2,7 @@
 
 from graphsparse.streaming.batch import EdgeBatch
 from graphsparse.streaming.dygrass import DynamicSparsifier
+from graphsparse.streaming.fastrp import FastRPStream, FastRPUpdate
 from graphsparse.streaming.files import read_stream
 from graphsparse.streaming.options import DygrassOptions, paper
 from graphsparse.streaming.report import BatchReport
@@ -13,6 +14,8 @@ __all__ = [
     "DynamicSparsifier",
     "EdgeBatch",
     "Events",
+    "FastRPStream",
+    "FastRPUpdate",
     "paper",
     "read_events",
     "read_stream",

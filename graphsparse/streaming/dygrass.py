@@ -14,6 +14,7 @@ from graphsparse.checks import check_choice, check_count, check_seed
 from graphsparse.graph import Graph
 from graphsparse.linalg import ConditionNumber, condition_number
 from graphsparse.streaming.batch import EdgeBatch
+from graphsparse.streaming.device_walks import DeviceWalks, Transfers
 from graphsparse.streaming.options import (
     DygrassOptions,
     check_threshold,
@@ -63,6 +64,9 @@ class DynamicSparsifier:
         Let node ids above the last add isolated nodes; a number bounds the nodes.
     first_update_id : int
         Position in the life of the stream at which it starts.
+    device : {"cpu", "cuda"}, optional
+        Who walks; left out, the device where ``graph`` lies.  The host keeps the master copy
+        and all decisions are the same.
     **options
         Fields of :class:`DygrassOptions` that differ from the preset.
 
@@ -71,6 +75,8 @@ class DynamicSparsifier:
     ValueError
         If the graph is directed, the sparsifier is no sub-graph with equal weights and
         components, or an option is out of range.
+    BackendError
+        If CuPy, the driver, the device or NVRTC is missing for ``device="cuda"``.
 
     Notes
     -----
@@ -101,12 +107,15 @@ class DynamicSparsifier:
         strict: bool = False,
         grow: bool | int = False,
         first_update_id: int = 0,
+        device: Literal["cpu", "cuda"] | None = None,
         **options: Any,
     ) -> None:
         if sparsifier is None:
             raise TypeError("sparsifier must be a Graph to start from, e.g. grass(graph, keep=0.4)")
         self._settings(K, seed, preset, strict, grow, first_update_id, options)
         edges, start = simple_edges("graph", graph), simple_edges("sparsifier", sparsifier)
+        self._home = graph.device
+        self._set_device(device or graph.device)
         n = graph.num_nodes
         if sparsifier.num_nodes != n:
             raise ValueError(
@@ -120,6 +129,13 @@ class DynamicSparsifier:
         if self._given_threshold == "auto":
             self._threshold = auto_threshold(self._store, edges, mask, self._seed)
         self._rules = native_rules(self._options, self._threshold, self._seed)
+        self._store.set_walks(self._walks)
+
+    _home: Literal["cpu", "cuda"] = "cpu"  # where the graph given lay
+
+    def _set_device(self, device: str) -> None:
+        self._device = check_choice("device", device, ("cpu", "cuda"))
+        self._walks = DeviceWalks() if device == "cuda" else None
 
     def _settings(
         self,
@@ -292,17 +308,19 @@ class DynamicSparsifier:
         """Return the graph as it is now.
 
         Weights are float32 or float64 as in the graph given; an unweighted graph stays so while
-        all weights are 1.
+        all weights are 1.  It lies on the device of the graph given.
         """
-        with self._lock:
-            self._check_usable()
-            return store_graph(self._store, False, self._weights)
+        return self._now(False)
 
     def sparsifier(self) -> Graph:
         """Return the sparsifier as it is now: a sub-graph of :meth:`graph` with equal weights."""
+        return self._now(True)
+
+    def _now(self, sparsifier: bool) -> Graph:
         with self._lock:
             self._check_usable()
-            return store_graph(self._store, True, self._weights)
+            graph = store_graph(self._store, sparsifier, self._weights)
+        return graph.to(self._home)
 
     def kappa(self, **options: Any) -> ConditionNumber:
         """Return the condition number of the graph and its sparsifier as they are now.
@@ -312,7 +330,8 @@ class DynamicSparsifier:
         **options
             Passed on to :func:`graphsparse.linalg.condition_number`.
         """
-        return condition_number(self.graph(), self.sparsifier(), **options)
+        graph, sparsifier = (part.to("cpu") for part in (self.graph(), self.sparsifier()))
+        return condition_number(graph, sparsifier, **options)
 
     def state(self) -> dict[str, Any]:
         """Return all that later decisions depend on: NumPy arrays, and one JSON text.
@@ -337,13 +356,15 @@ class DynamicSparsifier:
         return pack_state(header, arrays)
 
     @classmethod
-    def from_state(cls, state: Any) -> DynamicSparsifier:
+    def from_state(cls, state: Any, *, device: Literal["cpu", "cuda"] = "cpu") -> DynamicSparsifier:
         """Return a stream that goes on where :meth:`state` was taken, bit for bit.
 
         Parameters
         ----------
         state : mapping
             What :meth:`state` returned, or the open ``.npz`` file with it.
+        device : {"cpu", "cuda"}
+            Who walks from now on, whoever did before.
 
         Raises
         ------
@@ -361,6 +382,7 @@ class DynamicSparsifier:
             header["next_id"],
             {},
         )
+        self._set_device(device)
         self._num_batches = header["num_batches"]
         self._weights = check_choice("weights", header["weights"], ("none", "float32", "float64"))
         self._notes = tuple(header["notes"])
@@ -369,12 +391,23 @@ class DynamicSparsifier:
             **arrays, first_free=header["first_free"], core=self._options.space == "core"
         )
         self._rules = native_rules(self._options, self._threshold, self._seed)
+        self._store.set_walks(self._walks)
         return self
 
     @property
     def K(self) -> float:
         """Threshold on weight times resistance."""
         return self._threshold
+
+    @property
+    def device(self) -> str:
+        """Who walks: "cpu" or "cuda"."""
+        return self._device
+
+    @property
+    def transfers(self) -> Transfers | None:
+        """What was copied to the GPU and back since the start; None on the CPU."""
+        return self._walks.transfers if self._walks else None
 
     @property
     def options(self) -> DygrassOptions:

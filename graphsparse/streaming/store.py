@@ -41,6 +41,7 @@ def simple_edges(name: str, graph: Graph) -> SimpleEdges:
     """
     if not isinstance(graph, Graph):
         raise TypeError(f"{name} must be a Graph, got {type(graph).__name__}")
+    graph = graph.to("cpu")
     if graph.directed:
         raise ValueError(
             f"{name} must be undirected, got a directed graph; make it so with graph.symmetrize()"

@@ -73,7 +73,8 @@ def project_l0(
     TypeError
         If a tensor is no supported floating-point type.
     BackendError
-        If a tensor is not on the CPU.
+        If a tensor is neither on the CPU nor on a GPU that CuPy can use, or the tensors lie on
+        several devices.
 
     Warns
     -----

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from graphsparse.backend import native, requested_threads
+from graphsparse.training import device_projection
+from graphsparse.training.device_projection import Pending, is_gpu_pool
 from graphsparse.training.scopes import Override, Scope, num_removed
-from graphsparse.training.weights import Weight, kernel_view, words
+from graphsparse.training.weights import Weight, kernel_view, refuse, words
 
 
 def project(
@@ -24,6 +26,19 @@ def project(
 
     ``masks`` (bool, shaped as the weights) receive true for every kept entry.
     """
+    made = project_later(weights, scope, keep, num_weights=num_weights, masks=masks)
+    return made if isinstance(made, dict) else made.result()
+
+
+def project_later(
+    weights: list[Weight],
+    scope: Scope,
+    keep: float,
+    *,
+    num_weights: int | None = None,
+    masks: Mapping[str, Tensor] | None = None,
+) -> dict[str, int] | Pending:
+    """Project as :func:`project` does; on a GPU the counts may follow later."""
     weights = [weight for weight in weights if weight.size]
     masks = masks or {}
     # All or nothing: a scope that works tensor by tensor looks at all of them first.
@@ -35,6 +50,8 @@ def project(
     if pool:
         total = sum(weight.size for weight in pool)
         budget = total - num_removed(keep, total) if num_weights is None else num_weights
+        if is_gpu_pool(pool) and not (alone or scope.min_keep_per_layer):
+            return device_projection.queue(pool, budget, masks)
         kept = _project_pool(pool, budget, scope.min_keep_per_layer, masks)
     for weight in alone:
         own = scope.overrides.get(weight.name, keep)
@@ -44,16 +61,16 @@ def project(
 
 def check_finite(weights: list[Weight]) -> None:
     """Raise ValueError if a weight is NaN or infinite."""
+    if is_gpu_pool(weights):
+        piece, at = device_projection.first_not_finite(weights)
+        if piece >= 0:
+            refuse(weights[piece], at)
+        return
     for weight in weights:
         dense = weight.tensor.detach().contiguous()
         _, at = native.not_finite([words(dense)], weight.format.infinity, requested_threads())
         if at >= 0:
-            _raise_not_finite(weight, at)
-
-
-def _raise_not_finite(weight: Weight, at: int) -> None:
-    value = weight.tensor.detach().reshape(-1)[at].item()
-    raise ValueError(f"{weight.name} must be finite, got {value} at flat index {at}")
+            refuse(weight, at)
 
 
 def _project_pool(
@@ -90,6 +107,8 @@ def _project_pool(
 def _keep_largest(
     weights: list[Weight], budget: int, masks: Mapping[str, Tensor], *, dry: bool
 ) -> list[int]:
+    if is_gpu_pool(weights):
+        return list(device_projection.queue(weights, budget, masks, dry=dry).result().values())
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(kernel_view(w, masks.get(w.name))) for w in weights]
         piece, at, kept = native.keep_largest(
@@ -101,7 +120,7 @@ def _keep_largest(
             requested_threads(),
         )
         if piece >= 0:
-            _raise_not_finite(weights[piece], at)
+            refuse(weights[piece], at)
     return list(kept)
 
 
@@ -127,6 +146,9 @@ def _project_alone(weight: Weight, scope: Scope, keep: Override, mask: Tensor | 
         count, group = scope.nm
     else:
         count = cols  # the override 1.0: leave it as it is
+    if is_gpu_pool([weight]):
+        device_projection.keep_in_groups(weight, mask, group, count)
+        return int(rows) * (cols // group * count + min(count, cols % group))
     with kernel_view(weight, mask, rows_are_outputs=True) as (view, marks):
         native.keep_in_groups(view, cols, group, count, marks, threads)
     return int(rows) * (cols // group * count + min(count, cols % group))
@@ -136,13 +158,16 @@ def _project_blocks(weight: Weight, scope: Scope, keep: float, mask: Tensor | No
     assert scope.block is not None
     (rows, cols), (down, across) = weight.tensor.shape, scope.block
     blocks = -(-rows // down) * -(-cols // across)
+    budget = blocks - num_removed(keep, blocks)
+    if is_gpu_pool([weight]):
+        return device_projection.keep_blocks(weight, mask, scope.block, budget)
     with kernel_view(weight, mask) as (view, marks):
         kept: int = native.keep_blocks(
             view,
             cols,
             down,
             across,
-            blocks - num_removed(keep, blocks),
+            budget,
             weight.format.mantissa,
             marks,
             requested_threads(),

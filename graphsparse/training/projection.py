@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from graphsparse.checks import check_choice, check_count
+from graphsparse.training.device_projection import Pending
 from graphsparse.training.l0 import warn_emptied
-from graphsparse.training.magnitude import project
+from graphsparse.training.magnitude import project_later
 from graphsparse.training.schedules import Schedule
 from graphsparse.training.scopes import Override, Pair, Scope, final_keep
 from graphsparse.training.support import mask_, pack, unpack
@@ -44,8 +45,11 @@ class L0Projection:
 
     Notes
     -----
-    With ``every`` above 1 removed weights grow back between two projections; call :meth:`finish`
-    before the last evaluation.  A step that a gradient scaler skips is not counted.
+    On a GPU a projection of scope "global" is queued and the step does not wait for it: a weight
+    that is not finite is reported at a later step, or by :meth:`finish`, and that step's weights
+    stay as they were.  With ``every`` above 1 removed weights grow back between two projections;
+    call :meth:`finish` before the last evaluation.  A step that a gradient scaler skips is not
+    counted.
 
     Examples
     --------
@@ -99,6 +103,10 @@ class L0Projection:
         self._optimizer: torch.optim.Optimizer | None = None
         self._hooks: list[Any] = []
         self._warned: set[str] = set()
+        self._pending: list[
+            tuple[int, dict[str, int] | Pending]
+        ] = []  # projections of the GPU, by step
+        self._counts: dict[str, int] = {}
 
     def _check_schedule(self) -> None:
         schedule = self.schedule
@@ -166,6 +174,7 @@ class L0Projection:
     def step(self) -> None:
         """Count one optimiser step and project if it is due; the optimiser's hook calls this."""
         step = self.step_count
+        self._collect(wait=False)
         if self._frozen:
             self._apply_masks()
         else:
@@ -177,7 +186,9 @@ class L0Projection:
     def finish(self) -> dict[str, int]:
         """Project to the final fraction now; return how many weights are kept by name."""
         if not self._frozen:
-            return self._project(self.keep, self.step_count, False)
+            self._project(self.keep, self.step_count, False)
+            return self._collect(wait=True)
+        self._collect(wait=True)
         self._apply_masks()
         return {name: int(mask.count_nonzero()) for name, mask in self._masks.items()}
 
@@ -226,7 +237,7 @@ class L0Projection:
         self.step_count = check_count("step", state["step"])
         self._frozen, self._masks = bool(state["frozen"]), masks
 
-    def _project(self, keep: float, step: int, freeze: bool) -> dict[str, int]:
+    def _project(self, keep: float, step: int, freeze: bool) -> None:
         scope = self.scope
         if scope.overrides and scope.kind != "nm":
             own = {n: self.schedule.keep_at(step, k) for n, k in scope.overrides.items()}  # type: ignore[arg-type]
@@ -237,16 +248,32 @@ class L0Projection:
                 w.name: torch.ones_like(w.tensor, dtype=torch.bool) for w in self.weights
             }
         try:
-            kept = project(self.weights, scope, keep, masks=self._masks if zero else None)
+            kept = project_later(self.weights, scope, keep, masks=self._masks if zero else None)
         except ValueError as error:
             raise ValueError(f"step {step}: {error}") from None
+        self._pending.append((step, kept))
+        self._collect(wait=isinstance(kept, dict))
         if zero:
             self._mask_moments()
         self._frozen = freeze
-        emptied = [n for n, count in kept.items() if count == 0 and n not in self._warned]
-        self._warned.update(emptied)
-        warn_emptied(emptied)
-        return kept
+
+    def _collect(self, *, wait: bool) -> dict[str, int]:
+        """Look at the counts that have arrived, or wait for all; return the last ones seen."""
+        while self._pending:
+            step, made = self._pending[0]
+            if not (wait or isinstance(made, dict) or made.has_arrived()):
+                break
+            del self._pending[0]
+            try:
+                self._counts = made if isinstance(made, dict) else made.result()
+            except ValueError as error:
+                raise ValueError(f"step {step}: {error}") from None
+            emptied = [
+                n for n, count in self._counts.items() if count == 0 and n not in self._warned
+            ]
+            self._warned.update(emptied)
+            warn_emptied(emptied)
+        return self._counts
 
     def _apply_masks(self) -> None:
         for weight in self.weights:

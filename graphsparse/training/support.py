@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from graphsparse.backend import native, requested_threads
+from graphsparse.models import device_ops
 from graphsparse.training.weights import FORMATS, flags, words
 
 
 def mask_(tensor: Tensor, mask: Tensor) -> None:
     """Set ``tensor`` to +0 where ``mask`` is false, in place."""
     plain = tensor.is_contiguous() and mask.is_contiguous() and tensor.dtype in FORMATS
-    if plain and tensor.device.type == "cpu":
+    if plain and tensor.device.type == "cpu" and not device_ops.is_on_gpu(tensor):
         native.apply_mask(words(tensor), *flags(mask), requested_threads())
         if not tensor.is_inference():
             torch.autograd.graph.increment_version(tensor)
@@ -27,7 +28,7 @@ def mask_(tensor: Tensor, mask: Tensor) -> None:
 
 def pack(mask: Tensor) -> dict[str, Any]:
     """Return a mask as one bit per entry, in a form that JSON can hold."""
-    bits = np.packbits(mask.contiguous().reshape(-1).numpy()).tobytes()
+    bits = np.packbits(mask.cpu().contiguous().reshape(-1).numpy()).tobytes()
     return {"shape": list(mask.shape), "bits": base64.b64encode(bits).decode("ascii")}
 
 
@@ -43,4 +44,5 @@ def unpack(name: str, packed: Mapping[str, Any], like: Tensor) -> Tensor:
         raise ValueError(
             f"the state has {len(raw)} bytes for {name}, a mask of {like.numel()} bits"
         )
-    return torch.from_numpy(np.unpackbits(raw, count=like.numel()).astype(bool)).view(like.shape)
+    bits = np.unpackbits(raw, count=like.numel()).astype(bool)
+    return torch.from_numpy(bits).view(like.shape).to(like.device)

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_choice
 from graphsparse.errors import BackendError
+from graphsparse.launch import cupy, is_device_array
+from graphsparse.models import device_ops
+from graphsparse.models.device_ops import as_cupy
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Tensors = nn.Module | Tensor | Mapping[str, Tensor] | Iterable[Tensor | tuple[str, Tensor]]
 INCLUDE = ("matrices", "all")
 
@@ -47,7 +49,7 @@ class Weight:
     name : str
         Name of the parameter, or its position in the list that was given.
     tensor : Tensor
-        Dense, on the CPU, float16, bfloat16, float32 or float64.
+        Dense, on the CPU or a GPU, float16, bfloat16, float32 or float64.
     input_axis : int
         Axis of a matrix along which the inputs of one output neuron lie: 1 for the (out, in) of
         ``torch.nn.Linear``, 0 for (in, out).
@@ -72,14 +74,28 @@ def named_tensors(tensors: Tensors) -> list[tuple[str, Tensor]]:
     """Return (name, tensor) of everything given; a list without names is numbered."""
     if isinstance(tensors, nn.Module):
         return list(tensors.named_parameters())
-    if isinstance(tensors, Tensor):
-        return [("0", tensors)]
+    if isinstance(tensors, Tensor) or is_device_array(tensors):
+        tensors = [tensors]  # type: ignore[list-item]
     if isinstance(tensors, Mapping):
-        return list(tensors.items())
+        return [(name, _as_tensor(tensor)) for name, tensor in tensors.items()]
     found: list[tuple[str, Tensor]] = []
     for at, item in enumerate(tensors):
-        found.append((str(item[0]), item[1]) if isinstance(item, tuple) else (str(at), item))
+        name, tensor = item if isinstance(item, tuple) else (str(at), item)
+        found.append((str(name), _as_tensor(tensor)))
     return found
+
+
+def _as_tensor(array: Any) -> Any:
+    """Return a CuPy array as the torch tensor of the same memory, anything else as it is."""
+    if not is_device_array(array):
+        return array
+    try:
+        return torch.utils.dlpack.from_dlpack(array)
+    except (AssertionError, RuntimeError, BufferError) as error:
+        raise BackendError(
+            f"torch cannot use this CuPy array ({error}): install torch with CUDA, see "
+            "https://pytorch.org/get-started"
+        ) from error
 
 
 def collect(
@@ -90,6 +106,7 @@ def collect(
     Parameters
     ----------
     tensors : Module, Tensor, mapping of names, or iterable of tensors or (name, tensor) pairs
+        CuPy arrays count as tensors.
         A frozen parameter (``requires_grad=False``) is skipped; a plain tensor never is.
     include : {"matrices", "all"}, optional
         ``"matrices"`` takes what maps one layer to the next: two dimensions, or more if the first
@@ -107,7 +124,8 @@ def collect(
     TypeError
         If something is no tensor of a supported floating-point type.
     BackendError
-        If a tensor is not on the CPU.
+        If a tensor is neither on the CPU nor on a GPU that CuPy can use, or the weights lie on
+        several devices.
     """
     module = tensors if isinstance(tensors, nn.Module) else None
     if include is None:
@@ -135,7 +153,19 @@ def collect(
         what = "matrix" if include == "matrices" else "tensor"
         raise ValueError(f"there is no {what} to project: every parameter is frozen or left out")
     _check_overlap(found)
+    devices = {str(weight.tensor.device): weight.name for weight in found}
+    if len(devices) > 1:
+        (a, first), (b, second) = sorted(devices.items())[:2]
+        raise BackendError(
+            f"weights must lie on one device, got {first} on {a} and {second} on {b}"
+        )
     return found
+
+
+def refuse(weight: Weight, at: int) -> None:
+    """Raise ValueError: the weight at flat index ``at`` is NaN or infinite."""
+    value = weight.tensor.detach().reshape(-1)[at].item()
+    raise ValueError(f"{weight.name} must be finite, got {value} at flat index {at}")
 
 
 def is_matrix(tensor: Tensor) -> bool:
@@ -160,9 +190,11 @@ def _check(name: str, tensor: Tensor, *, skippable: bool) -> None:
         return
     if tensor.dtype not in FORMATS:
         raise TypeError(f"{name} must be float16, bfloat16, float32 or float64, got {tensor.dtype}")
-    if tensor.device.type != "cpu":
+    if tensor.device.type == "cuda":
+        cupy()  # says what is missing
+    elif tensor.device.type != "cpu":
         raise BackendError(
-            f"{name} is on {tensor.device}, but the projection runs on the CPU: "
+            f"{name} is on {tensor.device}, but the projection runs on the CPU and on CUDA GPUs: "
             "move the model with .cpu() or project a CPU master copy"
         )
 
@@ -182,22 +214,28 @@ def _declared_axis(module: nn.Module | None, name: str) -> int:
     return int(getattr(owner, "input_axis", 1))
 
 
-def words(tensor: Tensor) -> Array:
-    """Return the bit patterns of a contiguous tensor, shape (size,), without a copy."""
+def words(tensor: Tensor) -> Any:
+    """Return the bit patterns of a contiguous tensor, shape (size,), without a copy.
+
+    A NumPy array, or a CuPy array of signed words inside ``torch_stream``.
+    """
     layout = FORMATS[tensor.dtype]
-    flat: Array = tensor.detach().reshape(-1).view(layout.words).numpy()
-    return flat.view(layout.unsigned)
+    flat = tensor.detach().reshape(-1).view(layout.words)
+    return as_cupy(flat) if device_ops.is_on_gpu(tensor) else flat.numpy().view(layout.unsigned)
 
 
-def flags(mask: Tensor | None) -> list[Array]:
+def flags(mask: Tensor | None) -> list[Any]:
     """Return a contiguous bool tensor as the kernels take it: a list of none or one array."""
-    return [] if mask is None else [mask.reshape(-1).numpy()]
+    if mask is None:
+        return []
+    flat = mask.reshape(-1)
+    return [as_cupy(flat) if device_ops.is_on_gpu(mask) else flat.numpy()]
 
 
 @contextlib.contextmanager
 def kernel_view(
     weight: Weight, mask: Tensor | None, *, rows_are_outputs: bool = False
-) -> Iterator[tuple[Array, list[Array]]]:
+) -> Iterator[tuple[Any, list[Any]]]:
     """Open a weight and its mask for a kernel that changes them in place.
 
     Non-contiguous tensors, and with ``rows_are_outputs`` matrices stored (in, out), are copied and

@@ -16,6 +16,7 @@ import graphs
 import pytest
 
 import graphsparse
+from graphsparse import launch
 from graphsparse.cli import main
 from graphsparse.io import read_graph, write_graph
 
@@ -230,6 +231,20 @@ def test_doctor(call: Call) -> None:
         assert state["install"] == f"pip install 'graphsparse[{extra}]'"
         assert state["complete"] == all(state["packages"].values())
     assert "threads" in call("doctor")[1]
+
+
+def test_doctor_names_what_the_gpu_lacks(
+    call: Call, gpu: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = json.loads(call("doctor", "--json")[1])["gpu"]
+    assert (found["usable"], found["devices"], found["nvrtc"]) == (True, ["emulated"], "13.0")
+    monkeypatch.setattr(gpu.cuda.runtime, "getDeviceCount", lambda: 0)
+    launch.forget()
+    found = json.loads(call("doctor", "--json")[1])["gpu"]
+    assert not found["usable"]
+    assert "nvidia-smi" in found["reason"]
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "pip install 'graphsparse[cuda13]'" in call("doctor")[1]
 
 
 def test_version_and_help(call: Call) -> None:

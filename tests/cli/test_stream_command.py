@@ -114,3 +114,13 @@ def test_an_empty_stream_writes_the_start(call, files):
     assert (status, out) == (0, "")
     karate = graphs.karate()
     assert np.array_equal(read_graph(output).indices, grass(karate, alpha=0.1).indices)
+
+
+def test_without_a_gpu_the_status_is_4(call, files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    status, _, err = call("stream", *files, "--device", "cuda", "-q")
+    assert status == 4
+    assert "pip install 'graphsparse[cuda13]'" in err
+    status, _, err = call("stream", *files, "--device", "tpu", "-q")
+    assert status == 2
+    assert "device must be one of" in err

@@ -6,6 +6,7 @@ by the C++ compiler against emulator.hpp; what is not tested here is CuPy itself
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+__version__ = "emulated"
 HERE = Path(__file__).parent
 _FOLDER = tempfile.TemporaryDirectory(prefix="emulated-")
 _LAUNCHER = """
@@ -55,8 +57,19 @@ class ndarray(np.ndarray):
             kwargs["out"] = tuple(x.view(np.ndarray) for x in kwargs["out"])
         return _wrap(getattr(ufunc, method)(*inputs, **kwargs))
 
-    def get(self) -> np.ndarray:
-        return np.array(self.view(np.ndarray))
+    @property
+    def data(self) -> Any:
+        return types.SimpleNamespace(ptr=self.ctypes.data)
+
+    def get(self, out: np.ndarray | None = None, blocking: bool = True) -> np.ndarray:
+        if out is None:
+            return np.array(self.view(np.ndarray))
+        out[:] = self.view(np.ndarray)
+        return out
+
+    def set(self, value: np.ndarray) -> None:
+        assert (value.shape, value.dtype) == (self.shape, self.dtype)
+        self.view(np.ndarray)[:] = value
 
 
 def _wrap(value: Any) -> Any:
@@ -81,6 +94,12 @@ def full(shape: Any, value: Any, dtype: Any = None) -> ndarray:
 
 def asnumpy(value: Any) -> np.ndarray:
     return value.get()
+
+
+def from_dlpack(tensor: Any) -> ndarray:
+    assert not tensor.requires_grad, "DLPack takes no tensor that autograd watches"
+    assert str(tensor.dtype) not in ("torch.bool", "torch.bfloat16"), "not in CuPy's DLPack"
+    return tensor.numpy().view(ndarray)  # the same memory
 
 
 def cumsum(a: ndarray, out: ndarray) -> None:
@@ -140,4 +159,35 @@ class RawModule:
         return launch
 
 
-cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+class ExternalStream(contextlib.nullcontext):
+    """Torch's stream, as CuPy is told of it; there is one, 0."""
+
+    def __init__(self, handle: int, device: int):
+        assert (handle, device) == (0, 0)
+        super().__init__()
+
+
+class Event:
+    """Something that has happened as soon as it is recorded."""
+
+    done = False
+
+    def record(self) -> None:
+        self.done = True
+
+    def synchronize(self) -> None:
+        assert self.done
+
+
+cuda = types.SimpleNamespace(
+    runtime=types.SimpleNamespace(
+        getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda index: {"name": b"emulated"},
+        driverGetVersion=lambda: 13000,
+    ),
+    nvrtc=types.SimpleNamespace(getVersion=lambda: (13, 0)),
+    Device=lambda index=0: contextlib.nullcontext(index),
+    ExternalStream=ExternalStream,
+    alloc_pinned_memory=bytearray,
+    Event=Event,
+)

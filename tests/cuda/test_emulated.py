@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
 from graphsparse import Graph, device
 from graphsparse.backend import native
 from graphsparse.operators.teddy import _degree_table
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    import fake_cupy
-
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
-    device._module.cache_clear()
-    yield fake_cupy
-    device._module.cache_clear()
 
 
 def to_device(gpu, *arrays):
@@ -99,6 +87,23 @@ def test_masks_and_filters(gpu, graph):
     for a, b in zip(got, want, strict=True):
         assert np.array_equal(a.get(), b)
     assert device.filter(*on_device, arcs_device, False, 1)[2] is None
+
+
+def test_inspection(gpu):
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.integers(0, 40, 300))
+        indptr = np.searchsorted(rows, np.arange(41)).astype(np.int64)
+        columns = rng.integers(0, 40, 300).astype(np.int32)
+        if seed % 2:
+            columns = columns[np.lexsort((columns, rows))]
+        want = native.inspect(indptr, columns)
+        got = device.inspect(*to_device(gpu, indptr, columns))
+        assert got[0] == want[0]
+        if want[0] < 0:  # counts of a row out of order mean nothing
+            assert got == tuple(want)
+    empty = to_device(gpu, np.zeros(1, np.int64), np.zeros(0, np.int32))
+    assert device.inspect(*empty) == (-1, 0, 0)
 
 
 @pytest.mark.parametrize("hashed", [True, False])

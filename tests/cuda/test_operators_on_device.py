@@ -7,18 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from graphsparse import BackendError, Graph, device, random_edges, sparsify, teddy
+from graphsparse import BackendError, Graph, launch, random_edges, sparsify, teddy
 from graphsparse.errors import MissingDependencyError
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    import fake_cupy
-
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
-    device._module.cache_clear()
-    yield fake_cupy
-    device._module.cache_clear()
 
 
 def simple_graph(seed: int, *, weighted: bool = False, directed: bool = False) -> Graph:
@@ -112,3 +102,20 @@ def test_without_a_driver_nvidia_smi_is_named(gpu, monkeypatch):
     monkeypatch.setattr(gpu.cuda.runtime, "getDeviceCount", lambda: 0)
     with pytest.raises(BackendError, match="no CUDA device"):
         Graph.from_edges([(0, 1)]).to("cuda")
+
+
+def test_without_nvrtc_its_package_is_named(gpu, monkeypatch):
+    def fail():
+        raise RuntimeError("libnvrtc.so.13: cannot open shared object file")
+
+    monkeypatch.setattr(gpu.cuda.nvrtc, "getVersion", fail)
+    with pytest.raises(BackendError, match=r"no NVRTC.*libnvrtc.*pip install nvidia-cuda-nvrtc"):
+        Graph.from_edges([(0, 1)]).to("cuda")
+
+
+def test_headers_are_part_of_the_compiled_text(gpu, monkeypatch):
+    # CuPy's cache of compiled kernels does not look into included files.
+    seen = []
+    monkeypatch.setattr(gpu, "RawModule", lambda code, **_: seen.append(code))
+    launch._module("walk.cu")
+    assert seen[0].startswith(f"// headers {launch._headers_digest()}\n")

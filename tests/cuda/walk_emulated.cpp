@@ -54,17 +54,14 @@ int64_t compare_walks(uint64_t seed, bool core, bool best, double limit, unsigne
     if (p != q) queries.push_back({random(), 0.5, 0.125 * static_cast<double>(random() % 8), p, q});
   }
   std::vector<gs::Hit> found(queries.size());
-  unsigned long long next = 0, steps = 0;
+  gs::WalkCounters counters{0, 0};
   const auto count = static_cast<int64_t>(queries.size());
+  const gs::SlackView view = world.rows.view();
+  const auto kernel = best ? &gs::walk_kernel<true> : &gs::walk_kernel<false>;
   emulate(grid, block, [&] {
-    if (best)
-      gs::walk_kernel<true>(world.rows.view(), rule, queries.data(), count, &next, found.data(),
-                            &steps);
-    else
-      gs::walk_kernel<false>(world.rows.view(), rule, queries.data(), count, &next, found.data(),
-                             &steps);
+    kernel(view.nodes, view.pool, &rule, queries.data(), count, &counters, found.data());
   });
-  int64_t wrong = steps == 0;
+  int64_t wrong = counters.steps == 0;
   *hits = 0;
   for (size_t i = 0; i < queries.size(); ++i) {
     const gs::Hit want = on_cpu(world, rule, queries[i], best).best;

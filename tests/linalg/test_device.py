@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from graphs import karate
 
-from graphsparse import BackendError, device, grass, sample_by_resistance
+from graphsparse import BackendError, grass, sample_by_resistance
 from graphsparse.linalg import condition_number, effective_resistance, laplacian, pcg
 
 
 @pytest.fixture
-def on_gpu(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "cuda"))
-    import fake_cupy
-
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
-    device._module.cache_clear()
-    yield karate().to("cuda")
-    device._module.cache_clear()
+def on_gpu(gpu):
+    return karate().to("cuda")
 
 
 def test_refused_with_the_way_out(on_gpu):

@@ -146,6 +146,7 @@ def random_rules(rng: random.Random) -> Rules:
 
 
 @pytest.mark.parametrize("block", range(8))
+@pytest.mark.usefixtures("walker")
 def test_same_as_the_twin(block: int) -> None:
     for case in range(30):
         rng = random.Random(1000 * block + case)
@@ -165,6 +166,7 @@ def test_same_as_the_twin(block: int) -> None:
 
 
 @pytest.mark.parametrize("block", range(2))
+@pytest.mark.usefixtures("walker")
 def test_same_as_the_twin_with_unit_weights(block: int) -> None:
     # Shortest paths tie here, and any of them may be put back: walks only, long enough to arrive.
     compared = 0

@@ -178,6 +178,7 @@ def test_core(case: dict[str, Any]) -> None:
         for case in cases(name)
     ],
 )
+@pytest.mark.usefixtures("walker")
 def test_insertions(case: dict[str, Any], space: Any) -> None:
     start = graph_of(case["n"], case["H"])
     stream = DynamicSparsifier(
@@ -205,6 +206,7 @@ def test_insertions(case: dict[str, Any], space: Any) -> None:
 
 
 @pytest.mark.parametrize("case", [*cases("decremental"), *cases("repair"), *cases("recovery_walk")])
+@pytest.mark.usefixtures("walker")
 def test_deletions(case: dict[str, Any]) -> None:
     stream = DynamicSparsifier(
         graph_of(case["n"], case["G"]),
@@ -225,6 +227,7 @@ def test_deletions(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", cases("mixed_batches"))
+@pytest.mark.usefixtures("walker")
 def test_mixed_batches(case: dict[str, Any]) -> None:
     stream = DynamicSparsifier(
         graph_of(case["n"], case["G"]),

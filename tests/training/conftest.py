@@ -14,3 +14,11 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def place(request: pytest.FixtureRequest) -> str:
+    """Where projections run: on the CPU, and through the GPU's kernels on the stand-in."""
+    if request.param == "cuda":
+        request.getfixturevalue("torch_gpu")
+    return str(request.param)

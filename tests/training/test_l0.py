@@ -18,6 +18,7 @@ from graphsparse import BackendError
 from graphsparse.backend import native
 from graphsparse.training import project_l0, project_l0_
 
+pytestmark = pytest.mark.usefixtures("place")
 VECTORS = Path(__file__).parents[1] / "vectors" / "teddy" / "l0_and_losses.json"
 DATA = json.loads(VECTORS.read_text())
 TYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]

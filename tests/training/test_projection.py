@@ -18,6 +18,7 @@ from torch.nn.utils import prune
 
 from graphsparse.training import L0Projection, Schedule, project_l0
 
+pytestmark = pytest.mark.usefixtures("place")
 VECTORS = Path(__file__).parents[1] / "vectors" / "teddy" / "l0_and_losses.json"
 PGD = json.loads(VECTORS.read_text())["pgd"]
 Optimiser = Callable[[Any], torch.optim.Optimizer]
@@ -397,3 +398,43 @@ def test_bad_state() -> None:
     state["masks"]["first.weight"]["bits"] = "AAAA"
     with pytest.raises(ValueError, match=r"3 bytes for first.weight, a mask of 143 bits"):
         L0Projection(model, 0.2).load_state_dict(state)
+
+
+def test_a_step_on_the_gpu_does_not_wait(torch_gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = []
+    monkeypatch.setattr(torch_gpu.Event, "done", property(lambda self: bool(arrived)))
+    monkeypatch.setattr(torch_gpu.Event, "record", lambda self: None)
+    monkeypatch.setattr(torch_gpu.Event, "synchronize", lambda self: None)
+    weight = nn.Parameter(torch.randn(50))
+    projection = L0Projection([weight], keep=0.2)
+    projection.step()
+    assert len(projection._pending) == 1
+    assert int(weight.count_nonzero()) == 10
+    weight.data[3] = math.nan
+    projection.step()  # refused, and nobody has heard of it yet
+    assert weight.isnan().any()
+    assert len(projection._pending) == 2
+    arrived.append(True)
+    with pytest.raises(ValueError, match="step 1: 0 must be finite, got nan at flat index 3"):
+        projection.step()
+    weight.data[3] = 9.0
+    assert projection.finish() == {"0": 10}
+    assert not projection._pending
+
+
+def test_weights_on_several_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from graphsparse import BackendError
+    from graphsparse.training import weights
+
+    monkeypatch.setattr(weights, "_check", lambda *_, **__: None)
+    mixed = [torch.ones(3), torch.ones(3, device="meta")]
+    with pytest.raises(BackendError, match="one device, got 0 on cpu and 1 on meta"):
+        L0Projection(mixed, keep=0.5)
+
+
+def test_cupy_arrays_are_projected_in_place(torch_gpu: Any) -> None:
+    values = np.random.default_rng(6).normal(0, 1, (30, 7))
+    array, want = torch_gpu.asarray(values), torch.from_numpy(values.copy())
+    assert project_l0(array, keep=0.3) == project_l0(want, keep=0.3) == {"0": 63}
+    assert np.array_equal(array.get(), want.numpy())
+    assert project_l0({"w": array}, keep=0.1) == {"w": 21}
