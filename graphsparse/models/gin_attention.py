@@ -318,9 +318,10 @@ class GINAttention(nn.Module):
             weight = torch.from_numpy(graph.weights.copy()).to(source.dtype).to(source.device)
         if weight is None:
             return edges, None
-        if weight.shape != (edges.num_edges,) or not bool((weight >= 0).all()):
+        good = weight.shape == (edges.num_edges,) and bool((weight >= 0).all())
+        if not good or not bool(torch.isfinite(weight).all()):
             raise ValueError(
-                f"edge_weight must hold {edges.num_edges} numbers >= 0, got shape "
+                f"edge_weight must hold {edges.num_edges} finite numbers >= 0, got shape "
                 f"{tuple(weight.shape)}" + (f", least {float(weight.min())}" if len(weight) else "")
             )
         return edges, edges.entries_of(weight.to(source.dtype), 1.0)

@@ -433,8 +433,9 @@ def test_bad_options(options: dict, message: str) -> None:
         ({"x": torch.zeros(3, 7)}, r"x must have shape \(n, 8\), got \(3, 7\)"),
         ({"edge_index": torch.tensor([[0], [3]])}, r"receivers in \[0, 3\), got 3"),
         ({"edge_index": torch.tensor([[-1], [0]])}, r"senders in \[0, 3\), got -1"),
-        ({"edge_weight": torch.tensor([-1.0])}, "edge_weight must hold 1 numbers >= 0"),
-        ({"edge_weight": torch.tensor([float("nan")])}, "edge_weight must hold 1 numbers >= 0"),
+        ({"edge_weight": torch.tensor([-1.0])}, "edge_weight must hold 1 finite numbers >= 0"),
+        ({"edge_weight": torch.tensor([torch.nan])}, "edge_weight must hold 1 finite numbers"),
+        ({"edge_weight": torch.tensor([torch.inf])}, "edge_weight must hold 1 finite numbers"),
         ({"edge_attr": torch.zeros(1, 2)}, "edge_attr needs a layer with edge_dim"),
     ],
 )
