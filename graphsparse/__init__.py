@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from graphsparse.operators.co_diffuse import co_diffuse
     from graphsparse.operators.fastrp import FastRP, fastrp
     from graphsparse.operators.grass import grass
+    from graphsparse.operators.keep_by_scores import keep_by_scores
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
     from graphsparse.operators.sparsify import SparsifyResult, sparsify
@@ -57,6 +58,7 @@ _LAZY = {
     "effective_resistance": "graphsparse.linalg",
     "fastrp": "graphsparse.operators.fastrp",
     "grass": "graphsparse.operators.grass",
+    "keep_by_scores": "graphsparse.operators.keep_by_scores",
     "laplacian": "graphsparse.linalg",
     "list_datasets": "graphsparse.datasets",
     "load_dataset": "graphsparse.datasets",
@@ -95,6 +97,7 @@ __all__ = [
     "effective_resistance",
     "fastrp",
     "grass",
+    "keep_by_scores",
     "laplacian",
     "list_datasets",
     "load_dataset",

@@ -41,6 +41,10 @@ KERNELS: dict[str, tuple[str, ...]] = {
         *("draw_kernel", "tie_hash_kernel"),
         *("best_key_kernel", "best_tie_kernel", "best_edge_kernel"),
     ),
+    "edge_attention.cu": _typed(
+        "edge_attention_forward_kernel edge_attention_receiver_kernel edge_attention_sender_kernel",
+        *("float", "double"),
+    ),
     "project.cu": _typed("block_norms_kernel", *_WORDS),
     "radix.cu": (
         *_typed("digit_histogram_kernel hold_kernel choose_kernel", *_KEYS),

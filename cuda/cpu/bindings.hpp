@@ -13,6 +13,8 @@ void bind_dropout(nanobind::module_& m);
 void bind_dropout_linear(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
+void bind_gin_attention(nanobind::module_& m);
+void bind_head_products(nanobind::module_& m);
 void bind_hop_attention(nanobind::module_& m);
 void bind_hypergraph_core(nanobind::module_& m);
 void bind_laplacian(nanobind::module_& m);

@@ -20,6 +20,8 @@ NB_MODULE(_native, m) {
   gs::bind_dropout_linear(m);
   gs::bind_dygrass(m);
   gs::bind_format(m);
+  gs::bind_gin_attention(m);
+  gs::bind_head_products(m);
   gs::bind_hop_attention(m);
   gs::bind_hypergraph_core(m);
   gs::bind_laplacian(m);

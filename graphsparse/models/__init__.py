@@ -6,6 +6,7 @@ from graphsparse.checks import require
 
 require("torch", "gnn", "graphsparse.models")
 
+from graphsparse.models.adapter_graph import AttentionGraph  # noqa: E402
 from graphsparse.models.adjacency import Adjacency, MaskedAdjacency  # noqa: E402
 from graphsparse.models.adpa import ADPA  # noqa: E402
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone  # noqa: E402
@@ -13,16 +14,29 @@ from graphsparse.models.conhd import CoNHD, IncidencePrediction  # noqa: E402
 from graphsparse.models.conhd_conv import CoNHDConv  # noqa: E402
 from graphsparse.models.csr_linear import CsrLinear  # noqa: E402
 from graphsparse.models.directed import MLP, DirConv, DirGNN  # noqa: E402
+from graphsparse.models.gin_adapter import SparseGINAdapter  # noqa: E402
+from graphsparse.models.gin_attention import AttentionScores, GINAttention  # noqa: E402
+from graphsparse.models.gin_network import (  # noqa: E402
+    CategoryEncoder,
+    GINAttentionBlock,
+    GINAttentionNet,
+)
+from graphsparse.models.gin_sequence import GINSelfAttention  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
+from graphsparse.models.pna_sequence import PNASelfAttention  # noqa: E402
 from graphsparse.models.readout import Readout  # noqa: E402
 from graphsparse.models.rows import RowModel  # noqa: E402
+from graphsparse.models.sequence_attention import KeyValueCache  # noqa: E402
 from graphsparse.models.set_operators import ISAB, SAB, UNB  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
 
 __all__ = [
     "ADPA",
     "Adjacency",
+    "AttentionGraph",
+    "AttentionScores",
     "Backbone",
+    "CategoryEncoder",
     "CoNHD",
     "CoNHDConv",
     "CsrLinear",
@@ -33,9 +47,15 @@ __all__ = [
     "GCN",
     "GCNConv",
     "GIN",
+    "GINAttention",
+    "GINAttentionBlock",
+    "GINAttentionNet",
     "GINConv",
+    "GINSelfAttention",
+    "KeyValueCache",
     "MLP",
     "MaskedAdjacency",
+    "PNASelfAttention",
     "Pattern",
     "RowModel",
     "ISAB",
@@ -45,6 +65,7 @@ __all__ = [
     "SAGE",
     "SAGEConv",
     "ScaledMatrix",
+    "SparseGINAdapter",
     "SparseMatrix",
     "UNB",
 ]

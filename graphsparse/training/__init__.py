@@ -15,6 +15,8 @@ from graphsparse.training.checkpoint import (  # noqa: E402
 from graphsparse.training.compact import CompactReport, MapReport, compact  # noqa: E402
 from graphsparse.training.data import NodeData  # noqa: E402
 from graphsparse.training.distill import DistillationLoss, supervised_loss  # noqa: E402
+from graphsparse.training.graph_loop import GraphTrainResult, train_graphs  # noqa: E402
+from graphsparse.training.graphs import GraphBatch, GraphTask  # noqa: E402
 from graphsparse.training.l0 import project_l0, project_l0_  # noqa: E402
 from graphsparse.training.loop import TrainResult, adam, set_seed, train  # noqa: E402
 from graphsparse.training.projection import L0Projection  # noqa: E402
@@ -28,6 +30,9 @@ __all__ = [
     "CompactReport",
     "DistillationLoss",
     "EarlyStopping",
+    "GraphBatch",
+    "GraphTask",
+    "GraphTrainResult",
     "JsonLog",
     "L0Projection",
     "MapReport",
@@ -44,4 +49,5 @@ __all__ = [
     "set_seed",
     "supervised_loss",
     "train",
+    "train_graphs",
 ]

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from graphsparse.graph import Graph
 from graphsparse.models.adpa import ADPA
 from graphsparse.models.adpa_features import SYMMETRIC_PATTERNS
 from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone
 from graphsparse.models.directed import MLP, DirGNN
+from graphsparse.models.gin_network import GINAttentionNet
 from graphsparse.models.rows import RowModel
 from graphsparse.operators.sparsify import SparsifyResult, sparsify
 from graphsparse.training.callbacks import EarlyStopping
@@ -33,6 +35,7 @@ _MODELS: dict[str, Callable[..., Model]] = {
     "gat": GAT,
     "gcn": GCN,
     "gin": GIN,
+    "gin_attention": GINAttentionNet,
     "mlp": MLP,
     "sage": SAGE,
 }
@@ -160,11 +163,7 @@ def _fit(
     rows = features.of(model, data).to(options.device) if isinstance(model, RowModel) else None
     model = model.to(options.device)
     optimizer = adam(model, options.lr, options.weight_decay)
-    stateful: dict[str, Stateful] = {}
-    if recipe.weights.keep < 1.0 or recipe.weights.options:
-        keep = recipe.weights.keep if recipe.weights.options.get("scope") != "nm" else None
-        projection = L0Projection(model, keep, **recipe.weights.options).attach(optimizer)
-        stateful["projection"] = projection
+    stateful = attach_projection(model, optimizer, recipe.weights)
     result = train(
         model,
         data.to(options.device),
@@ -180,3 +179,13 @@ def _fit(
         batch_size=options.batch_size,
     )
     return model, result
+
+
+def attach_projection(
+    model: nn.Module, optimizer: torch.optim.Optimizer, weights: WeightsRecipe
+) -> dict[str, Stateful]:
+    """Project the weights of a recipe after every step; return the projection by name, if any."""
+    if weights.keep == 1.0 and not weights.options:
+        return {}
+    keep = weights.keep if weights.options.get("scope") != "nm" else None
+    return {"projection": L0Projection(model, keep, **weights.options).attach(optimizer)}

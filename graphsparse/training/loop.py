@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from graphsparse.training.distill import Loss, supervised_loss
 from graphsparse.training.metrics import Metric, metric_by_name
 from graphsparse.training.passes import Passes, make_passes
 from graphsparse.training.state import Best, Callback, Stateful, TrainState
+from graphsparse.training.weights import is_kept_dense
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,8 +52,18 @@ class TrainResult:
 
 
 def adam(model: nn.Module, lr: float = 0.01, weight_decay: float = 5e-4) -> torch.optim.Adam:
-    """Return Adam with coupled weight decay, in its fused form."""
-    return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    """Return Adam with coupled weight decay, in its fused form.
+
+    Parameters that their module names in ``no_sparsify`` (biases, gains, ``eps``, ... of
+    GIN-attention) have no weight decay.
+    """
+    named = list(model.named_parameters())
+    free = [p for name, p in named if is_kept_dense(model, name)]
+    if not free:
+        return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    decayed = [p for name, p in named if not is_kept_dense(model, name)]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay, fused=True)
 
 
 def set_seed(seed: int, *, deterministic: bool | None = None) -> None:

@@ -14,10 +14,11 @@ from graphsparse.checks import check_choice, check_count, check_fraction
 from graphsparse.errors import GraphsparseError
 
 T = TypeVar("T")
-MODELS = ("gcn", "gin", "gat", "sage", "mlp", "dirgnn", "adpa")
+MODELS = ("gcn", "gin", "gat", "sage", "mlp", "dirgnn", "adpa", "gin_attention")
+WITH_HEADS = ("gat", "gin_attention")
 DIRECTIONS = ("stored", "undirected", "amud")
 FEATURES = ("stored", "identity")
-# Keys of model.options.
+# Keys of model.options; those of gin_attention are checked by the network.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "dirgnn": ("alpha",),
     "adpa": ("num_hops", "r", "norm", "hop_attention", "dp_attention", "patterns"),
@@ -63,21 +64,25 @@ class ModelRecipe:
         check_choice("model.name", self.name, MODELS)
         known = _OPTIONS.get(self.name, ())
         for key in self.options:
-            if key not in known:
+            if key not in known and self.name != "gin_attention":
                 raise ValueError(
                     f"model.options of {self.name} must be among {list(known)}, got {key!r}"
                 )
         check_count("model.hidden", self.hidden, low=1)
         check_count("model.layers", self.layers, low=1)
-        if self.heads is not None and self.name != "gat":
-            raise ValueError(f"model.heads is for gat only, got {self.heads} with {self.name!r}")
+        if self.heads is not None and self.name not in WITH_HEADS:
+            raise ValueError(
+                f"model.heads is for {' and '.join(WITH_HEADS)} only, got {self.heads} "
+                f"with {self.name!r}"
+            )
         if self.dropout is not None and self.name == "gin":
             raise ValueError(f"model.dropout is not for gin, which has none, got {self.dropout}")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainRecipe:
-    """How to train; ``batch_size`` is for models of precomputed rows, 0 is full-batch."""
+    """How to train; ``batch_size`` is for models of precomputed rows (0: full batch) and for sets
+    of graphs (0: 32)."""
 
     epochs: int = 200
     lr: float = 0.01

@@ -32,7 +32,11 @@ def count_macs(model: Backbone | RowModel, graph: Graph) -> int:
         ``sum_l [n * nnz(W_l) + (arcs + n) * width_l]``, the second term for maps whose output
         is aggregated only.  Features count as dense, as papers count them.
     """
-    n, arcs = graph.num_nodes, graph.num_arcs
+    return count_macs_of(model, graph.num_nodes, graph.num_arcs)
+
+
+def count_macs_of(model: Backbone, n: int, arcs: int) -> int:
+    """Return the same from the numbers of nodes and arcs."""
     total = 0
     for weight, aggregated in model.maps():
         total += n * int(torch.count_nonzero(weight))

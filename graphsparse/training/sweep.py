@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphsparse.datasets import load_dataset
+from graphsparse.datasets import describe_dataset, load_dataset
 from graphsparse.graph import Graph
 from graphsparse.operators.amud import amud
 from graphsparse.training.checkpoint import write_atomic
 from graphsparse.training.data import NodeData
 from graphsparse.training.experiment import Experiment
+from graphsparse.training.graph_experiment import GraphExperiment
+from graphsparse.training.graphs import GraphTask
 from graphsparse.training.recipe import Recipe
 
 Run = dict[str, Any]
@@ -61,7 +63,7 @@ def grid(
 
 
 def sweep(
-    experiment: Experiment,
+    experiment: Experiment | GraphExperiment,
     arms: Iterable[Arm],
     seeds: Iterable[int],
     folder: str | Path,
@@ -72,7 +74,7 @@ def sweep(
 
     Parameters
     ----------
-    experiment : Experiment
+    experiment : Experiment or GraphExperiment
         The data set.
     arms : iterable of Arm
         What to compare.
@@ -150,7 +152,13 @@ def run_recipe(
         One run per seed.
     """
     arm = Arm(f"{recipe.data.name} {recipe.model.name}", recipe)
-    return sweep(Experiment(load_data(recipe)), [arm], seeds, folder, on_run=on_run)
+    experiment: Experiment | GraphExperiment
+    if describe_dataset(recipe.data.name).task.startswith("graph "):
+        dataset = load_dataset(recipe.data.name, root=recipe.data.root)
+        experiment = GraphExperiment(GraphTask.from_dataset(dataset, recipe.data.split))
+    else:
+        experiment = Experiment(load_data(recipe))
+    return sweep(experiment, [arm], seeds, folder, on_run=on_run)
 
 
 def run_key(recipe: Recipe, seed: int) -> str:

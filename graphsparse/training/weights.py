@@ -111,7 +111,8 @@ def collect(
     include : {"matrices", "all"}, optional
         ``"matrices"`` takes what maps one layer to the next: two dimensions, or more if the first
         is above 1, which leaves out biases, norms, ``eps`` and attention vectors.  Left out, a
-        module gives its matrices, and tensors named one by one are all taken.
+        module gives its matrices, and tensors named one by one are all taken.  What a module that
+        owns a parameter names in its attribute ``no_sparsify`` is never taken.
     input_axis : {0, 1}, optional
         Where the inputs of a matrix lie.  Left out, it is what the module that owns a parameter
         says by its attribute ``input_axis``, else 1.
@@ -140,7 +141,7 @@ def collect(
         if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
             continue
         _check(name, tensor, skippable=include == "matrices")
-        if include == "matrices" and not is_matrix(tensor):
+        if (include == "matrices" and not is_matrix(tensor)) or is_kept_dense(module, name):
             continue
         place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else id(tensor)
         if place in seen:
@@ -170,6 +171,14 @@ def refuse(weight: Weight, at: int) -> None:
 def is_matrix(tensor: Tensor) -> bool:
     """Tell whether a parameter maps one layer to the next (see :func:`collect`)."""
     return tensor.dim() == 2 or (tensor.dim() > 2 and tensor.shape[0] > 1)
+
+
+def is_kept_dense(module: nn.Module | None, name: str) -> bool:
+    """Tell whether the owner of a parameter excludes it from sparsity and from weight decay."""
+    if module is None:
+        return False
+    path, _, own = name.rpartition(".")
+    return own in getattr(module.get_submodule(path), "no_sparsify", ())
 
 
 def _check(name: str, tensor: Tensor, *, skippable: bool) -> None:
