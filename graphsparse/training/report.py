@@ -35,7 +35,7 @@ def count_macs(model: Backbone | RowModel, graph: Graph) -> int:
     return count_macs_of(model, graph.num_nodes, graph.num_arcs)
 
 
-def count_macs_of(model: Backbone, n: int, arcs: int) -> int:
+def count_macs_of(model: Backbone | RowModel, n: int, arcs: int) -> int:
     """Return the same from the numbers of nodes and arcs."""
     total = 0
     for weight, aggregated in model.maps():
