@@ -40,6 +40,8 @@ def keep_by_scores(
     ------
     ValueError
         If there are other than ``num_arcs`` scores, or one is negative or not finite.
+    BackendError
+        If the graph lies on a GPU.
 
     Notes
     -----
@@ -52,6 +54,7 @@ def keep_by_scores(
     >>> keep_by_scores(path, [0.9, 0.9, 0.1, 0.1, 0.8, 0.8], num_edges=2).edges()[0].tolist()
     [0, 2]
     """
+    graph.require_host("keep_by_scores")
     values = check_weights("scores", scores, graph.num_arcs).astype(np.float64)
     if len(values) and values.min() < 0.0:
         at = int(values.argmin())

@@ -26,6 +26,7 @@ EXTRA: dict[str, Callable[[Graph], tuple[Any, ...]]] = {
     "random_edges": lambda graph: (0.5,),
     "sparsify": lambda graph: ("teddy", 0.5),
     "grass": lambda graph: (0.9,),
+    "keep_by_scores": lambda graph: (np.ones(graph.num_arcs), 0.5),
     "sample_by_resistance": lambda graph: (0.9,),
     "condition_number": lambda graph: (graph,),
     "compare_spectra": lambda graph: (graph,),
