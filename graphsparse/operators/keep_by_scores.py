@@ -22,7 +22,7 @@ def keep_by_scores(
     ----------
     graph : Graph
         ``m`` edges.
-    scores : array, shape (num_arcs,)
+    scores : array of float, one per stored arc
         Importance of the message along each stored arc, >= 0.  An undirected pair has the mean of
         its two directions.
     keep : float, optional
