@@ -131,13 +131,24 @@ def commit() -> str:
     return (git("rev-parse", "--short=12", "HEAD") or "unknown") + ("+" if dirty else "")
 
 
+def shown(argument: str) -> str:
+    """Return an argument without the folders of this machine."""
+    path = Path(argument)
+    if not path.is_absolute():
+        return argument
+    near = path.is_relative_to(ROOT.parent)
+    return os.path.relpath(path, ROOT) if near else path.name
+
+
 def write_result(name: str, figures: dict[str, Any]) -> Path:
     """Write ``benchmarks/results/NAME.json`` and print it; return its path."""
     record = {
         "benchmark": name,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "commit": commit(),
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": " ".join(
+            ["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(shown, sys.argv[1:])]
+        ),
         "machine": machine(),
         **figures,
     }

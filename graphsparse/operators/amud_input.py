@@ -103,7 +103,7 @@ def _allowed(graph: Any, mask: Any, n: int, notes: Notes) -> Array:
     data = is_data(graph)
     train = graph.get("train_mask") if data else None
     if mask is None and train is None:
-        notes.add("every label given was used: pass mask= where some of them judge a model later")
+        notes.add("every label given was used: give a mask where some of them judge a model later")
         return np.ones(n, np.bool_)
     if isinstance(mask, str):
         check_choice("mask", mask, ("all",))
