@@ -3,11 +3,12 @@
     python benchmarks/adpa_accuracy.py run --trials 30 --folder runs/adpa
     python benchmarks/adpa_accuracy.py table --folder runs/adpa
 
-Per set and arm: random search with a fixed number of trials, each trained on the first
-``--tune-splits`` splits and judged by the mean validation score; the winner is trained on all
-``--splits`` splits, seed = number of the split, and its test scores are reported at the first best
-validation epoch.  500 epochs at most, 50 without a better validation score.  Stored splits where
-there are any, else ten random ones (20 of each class / 500 / rest; Telegram 60/20/20 %).
+Per set and arm: random search with a fixed number of trials.  All are trained on split 0; the 40 %
+with the best mean validation score so far go on to split 1, of these again 40 % to split 2
+(``--tune-splits``); the best of the last is the winner.  It is trained on all ``--splits`` splits,
+seed = number of the split, and its test scores are reported at the first best validation epoch.  500
+epochs at most, 50 without a better validation score.  Stored splits where there are any, else ten
+random ones (20 of each class / 500 / rest; Telegram 60/20/20 %).
 
 Arms: ADPA on the arcs as stored and on the symmetrised graph; MLP; GCN and GraphSAGE on the
 symmetrised graph; DirGNN on the arcs.  Each run is a JSON file, so a stopped search goes on where
@@ -30,6 +31,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +68,23 @@ ARMS = {
     "MLP": ("mlp", "stored"),
 }
 EPOCHS, PATIENCE = 500, 50
+GOES_ON = 0.4  # share of the trials that see the next split
 COMMON: dict[str, list[Any]] = {
     "lr": [0.002, 0.005, 0.01, 0.02, 0.05],
-    "weight_decay": [0.0, 5e-5, 5e-4, 2e-3, 1e-2],
-    "dropout": [0.2, 0.4, 0.5, 0.6, 0.8],
+    "weight_decay": [0.0, 5e-5, 5e-4, 5e-3],
+    "dropout": [0.2, 0.5, 0.8],
     "hidden": [32, 64, 128],
     "normalize": [True, False],
 }
 SPACES: dict[str, dict[str, list[Any]]] = {
     "adpa": {
         "layers": [1, 2],
-        "num_hops": [1, 2, 3],
-        "r": [0.0, 0.25, 0.5, 0.75, 1.0],
-        "hop_attention": ["original", "gate", "simple"],
-        "dp_attention": ["original", "jk", "gate"],
+        "num_hops": [1, 2, 3, 5],
+        "r": [0.0, 0.25, 0.5, 0.75],
+        "hop_attention": ["original", "gate", "simple", "none"],
+        "dp_attention": ["original", "jk", "gate", "none"],
+        "hop_scale": ["log", "one"],
+        "input_dropout": [0.0, 0.5, 0.8],
     },
     "dirgnn": {"layers": [1, 2, 3], "alpha": [0.0, 0.5, 1.0]},
     "gcn": {"layers": [1, 2, 3]},
@@ -98,9 +103,10 @@ def recipe_of(name: str, metric: str, arm: str, trial: int, split: int) -> Recip
         drawn.update(lr=0.01, weight_decay=5e-4, dropout=0.5, hidden=64, normalize=True)
         drawn.update(layers=1 if model == "adpa" else 2)
         defaults = {"num_hops": 2, "r": 0.5, "hop_attention": "original",
-                    "dp_attention": "original", "alpha": 0.5}  # fmt: skip
+                    "dp_attention": "original", "hop_scale": "log", "input_dropout": 0.0,
+                    "alpha": 0.5}  # fmt: skip
         drawn.update({key: value for key, value in defaults.items() if key in drawn})
-    own = ("num_hops", "r", "hop_attention", "dp_attention", "alpha")
+    own = {*SPACES[model]} - {"layers"}
     features = "identity" if name == "telegram" else "stored"
     return Recipe.from_dict(
         {
@@ -190,17 +196,42 @@ def run_once(task: Task, folder: Path, recipe: Recipe, seed: int) -> dict[str, A
     return found
 
 
-def best_trial(
-    folder: Path, name: str, metric: str, arm: str, trials: int, tune: int
-) -> tuple[int, int]:
-    """Return the trial with the best mean validation score, and how many were run."""
-    scores = []
-    for trial in range(trials):
-        recipes = [recipe_of(name, metric, arm, trial, s) for s in range(tune)]
-        runs = [stored(folder, recipe, recipe.data.split) for recipe in recipes]
-        if all(runs):
-            scores.append((statistics.fmean(r["val"] for r in runs if r), -trial))
-    return (-max(scores)[1], len(scores)) if scores else (0, 0)
+class Search:
+    """Random search for one set and arm; its runs are files, so asking twice trains once."""
+
+    def __init__(self, folder: Path, name: str, metric: str, arm: str) -> None:
+        self.folder, self.name, self.metric, self.arm = folder, name, metric, arm
+
+    def recipe(self, trial: int, split: int) -> Recipe:
+        """Return the recipe of a trial on a split."""
+        return recipe_of(self.name, self.metric, self.arm, trial, split)
+
+    def found(self, trial: int, split: int) -> dict[str, Any] | None:
+        """Return a run that was made before."""
+        return stored(self.folder, self.recipe(trial, split), split)
+
+    def mean(self, trial: int, splits: int) -> float | None:
+        """Return the mean validation score over the first splits, if all were run."""
+        runs = [self.found(trial, split) for split in range(splits)]
+        return statistics.fmean(r["val"] for r in runs if r) if all(runs) else None
+
+    def rungs(self, trials: int, splits: int) -> Iterator[tuple[int, list[int]]]:
+        """Yield each split and its trials; the runs of one decide who is in the next."""
+        alive = list(range(trials))
+        for split in range(splits):
+            yield split, alive
+            scores = {trial: self.mean(trial, split + 1) for trial in alive}
+            ranked = sorted((-s, trial) for trial, s in scores.items() if s is not None)
+            alive = [trial for _, trial in ranked[: math.ceil(GOES_ON * len(alive))]]
+
+    def best(self, trials: int, splits: int) -> tuple[int, int]:
+        """Return the winner, and how many trials were run on the first split."""
+        winner, done = 0, sum(self.mean(trial, 1) is not None for trial in range(trials))
+        for split, alive in self.rungs(trials, splits):
+            means = [(self.mean(trial, split + 1), -trial) for trial in alive]
+            whole = [(mean, trial) for mean, trial in means if mean is not None]
+            winner = -max(whole)[1] if whole else winner
+        return winner, done
 
 
 def run(args: argparse.Namespace) -> None:
@@ -213,18 +244,17 @@ def run(args: argparse.Namespace) -> None:
         task = Task(name)
         for arm in args.arms:
             start = time.process_time()
-            for trial in range(args.trials):
-                for split in range(args.tune_splits):
+            search = Search(args.folder, name, task.metric, arm)
+            for split, alive in search.rungs(args.trials, args.tune_splits):
+                for trial in alive:
                     if time.monotonic() > end:
                         print("time is up")
                         return
-                    run_once(
-                        task, args.folder, recipe_of(name, task.metric, arm, trial, split), split
-                    )
-            best, _ = best_trial(args.folder, name, task.metric, arm, args.trials, args.tune_splits)
+                    run_once(task, args.folder, search.recipe(trial, split), split)
+            best, _ = search.best(args.trials, args.tune_splits)
             tests = []
             for split in range(args.splits):
-                recipe = recipe_of(name, task.metric, arm, best, split)
+                recipe = search.recipe(best, split)
                 tests.append(run_once(task, args.folder, recipe, split)["test"])
             print(
                 f"{datetime.datetime.now():%H:%M:%S} {name:28} {arm:16} trial {best:2} "
@@ -256,10 +286,9 @@ def summary(args: argparse.Namespace, name: str) -> dict[str, Any]:
     metric = "roc_auc" if name == "minesweeper" else "accuracy"
     arms: dict[str, Any] = {}
     for arm in ARMS:
-        best, trials = best_trial(args.folder, name, metric, arm, args.trials, args.tune_splits)
-        recipes = [recipe_of(name, metric, arm, best, s) for s in range(args.splits)]
-        runs = [stored(args.folder, r, r.data.split) for r in recipes]
-        done = [r for r in runs if r]
+        search = Search(args.folder, name, metric, arm)
+        best, trials = search.best(args.trials, args.tune_splits)
+        done = [r for split in range(args.splits) if (r := search.found(best, split))]
         if not trials or not done:
             continue
         tests = [r["test"] for r in done]
@@ -273,7 +302,7 @@ def summary(args: argparse.Namespace, name: str) -> dict[str, Any]:
             "epoch_ms": 1000 * statistics.median(
                 r["seconds"]["train_cpu"] / r["epochs"] for r in done
             ),
-            "recipe": recipes[0].to_dict(),
+            "recipe": search.recipe(best, 0).to_dict(),
         }  # fmt: skip
     return {"set": name, "metric": metric, "paper": SETS[name], "arms": arms,
             "amud": decisions(name)}  # fmt: skip

@@ -21,8 +21,11 @@ FEATURES = ("stored", "identity")
 # Keys of model.options; those of gin_attention are checked by the network.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "dirgnn": ("alpha",),
-    "adpa": ("num_hops", "r", "norm", "hop_attention", "dp_attention", "patterns"),
-}
+    "adpa": (
+        "num_hops", "r", "norm", "hop_attention", "dp_attention", "patterns", "hop_scale",
+        "input_dropout",
+    ),
+}  # fmt: skip
 
 
 class RecipeError(GraphsparseError, ValueError):

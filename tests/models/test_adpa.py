@@ -395,3 +395,27 @@ def test_wrong_inputs() -> None:
         Operators(negative)
     with pytest.raises(ValueError, match=r"features must have shape \(n, 13, 2\)"):
         ADPA(2, 3, 2)(torch.zeros(4, 12, 2))
+
+
+def test_hops_without_the_published_factor() -> None:
+    x = np.random.default_rng(3).normal(size=(DIRECTED.num_nodes, 2))
+    plain = propagate(DIRECTED, x, Propagation(3, hop_scale="one"), dtype=np.float64)
+    scaled = propagate(DIRECTED, x, Propagation(3), dtype=np.float64)
+    factors = np.cumprod([beta(hop) for hop in (1, 2, 3)])
+    for d in range(len(PATTERNS)):
+        for k, factor in enumerate(factors):
+            at = 1 + 3 * d + k
+            assert scaled[:, at] == pytest.approx(factor * plain[:, at], abs=1e-12)
+    with pytest.raises(ValueError, match="hop_scale must be one of 'log', 'one', got 'log2'"):
+        Propagation(hop_scale="log2")
+
+
+def test_input_dropout_acts_in_training_only() -> None:
+    model = ADPA(3, 4, 2, num_hops=1, dropout=0.0, input_dropout=0.5)
+    features = model.precompute(DIRECTED, np.ones((DIRECTED.num_nodes, 3)))
+    first, second = model(features), model(features)
+    assert not torch.equal(first, second)
+    model.eval()
+    assert torch.equal(model(features), model(features))
+    with pytest.raises(ValueError, match=r"input_dropout must be in \[0, 1\], got 1.5"):
+        ADPA(3, 4, 2, input_dropout=1.5)
