@@ -6,9 +6,9 @@
 Per set and arm: random search with a fixed number of trials.  All are trained on split 0; the 40 %
 with the best mean validation score so far go on to split 1, of these again 40 % to split 2
 (``--tune-splits``); the best of the last is the winner.  It is trained on all ``--splits`` splits,
-seed = number of the split, and its test scores are reported at the first best validation epoch.  500
-epochs at most, 50 without a better validation score.  Stored splits where there are any, else ten
-random ones (20 of each class / 500 / rest; Telegram 60/20/20 %).
+seed = number of the split, and its test scores are reported at the first best validation epoch.
+500 epochs at most, 50 without a better validation score.  Stored splits where there are any, else
+ten random ones (20 of each class / 500 / rest; Telegram 60/20/20 %).
 
 Arms: ADPA on the arcs as stored and on the symmetrised graph; MLP; GCN and GraphSAGE on the
 symmetrised graph; DirGNN on the arcs.  Each run is a JSON file, so a stopped search goes on where
