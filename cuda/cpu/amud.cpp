@@ -23,10 +23,14 @@ struct Sums {
   void add(int at, int64_t x) { value[at] += x; }
 };
 
+// Records are of 8 and 16 bytes: none crosses a cache line, and a pass touches no more than it
+// needs.
 struct NodeCounts {
-  int32_t out, in, shared;  // labelled out- and in-neighbours, nodes that are both
+  int32_t out, in;  // labelled neighbours
 };
-using NodeMatches = PathSums;  // paths to a node of the same label, start and end together
+struct NodeMatches {
+  int64_t aa, fork;  // paths of AA, and of AA' or A'A, to a node of the same label
+};
 
 constexpr int64_t kAhead = 24;  // arcs ahead whose nodes are fetched, beyond the end of a row too
 
@@ -49,9 +53,11 @@ struct PathTask {
   Arcs arcs;
   const Code* codes;
   int64_t classes;
-  bool alone;            // one thread: plain additions
-  NodeCounts* counts;    // (n,)
-  NodeMatches* matches;  // (n,) or null
+  bool alone;           // one thread: plain additions
+  NodeCounts* counts;   // (n,)
+  int32_t* shared;      // (n,) neighbours both ways
+  NodeMatches* starts;  // (n,) or null: of paths that start here, with those of AA'
+  NodeMatches* ends;    // (n,) or null: of paths that end here, with those of A'A
 };
 
 inline void add(int64_t& to, int64_t value, bool alone) {
@@ -72,27 +78,18 @@ struct Scratch {
   std::vector<Code> out_room, in_room;
 };
 
-// Tell the neighbours of a node how many of the nodes behind it have their label.
+// Tell the neighbours in a row how many of the nodes behind v have their label.
 template <class Code>
-void scatter_matches(const PathTask<Code>& task, int64_t v, const Code* out_codes,
-                     const Code* in_codes, const int32_t* f, const int32_t* b) {
-  const CsrView<int32_t>&out = task.arcs.out, &in = task.arcs.in;
-  const int64_t none = task.classes;
-  for (int64_t e = in.begin(v), k = 0; e < in.end(v); ++e, ++k) {
-    if (e + kAhead < in.num_arcs()) __builtin_prefetch(task.matches + in.indices[e + kAhead], 1);
-    const Code c = in_codes[k];
-    if (static_cast<int64_t>(c) == none) continue;
-    NodeMatches& to = task.matches[in.indices[e]];
-    add(to.aa, f[c], task.alone);
-    add(to.aat, b[c], task.alone);
-  }
-  for (int64_t e = out.begin(v), k = 0; e < out.end(v); ++e, ++k) {
-    if (e + kAhead < out.num_arcs()) __builtin_prefetch(task.matches + out.indices[e + kAhead], 1);
-    const Code c = out_codes[k];
-    if (static_cast<int64_t>(c) == none) continue;
-    NodeMatches& to = task.matches[out.indices[e]];
-    add(to.aa, b[c], task.alone);
-    add(to.ata, f[c], task.alone);
+void scatter_matches(const PathTask<Code>& task, const CsrView<int32_t>& g, int64_t v,
+                     const Code* codes, const int32_t* aa, const int32_t* fork,
+                     NodeMatches* matches) {
+  for (int64_t e = g.begin(v), k = 0; e < g.end(v); ++e, ++k) {
+    if (e + kAhead < g.num_arcs()) __builtin_prefetch(matches + g.indices[e + kAhead], 1);
+    const Code c = codes[k];
+    if (static_cast<int64_t>(c) == task.classes) continue;
+    NodeMatches& to = matches[g.indices[e]];
+    add(to.aa, aa[c], task.alone);
+    add(to.fork, fork[c], task.alone);
   }
 }
 
@@ -121,9 +118,12 @@ void count_node(const PathTask<Code>& task, int64_t v, Scratch<Code>& s, Sums& s
     sums.add(9, f[own]);
     sums.add(10, shared.labelled);
   }
-  task.counts[v] = {static_cast<int32_t>(ahead.count), static_cast<int32_t>(behind.count),
-                    static_cast<int32_t>(shared.all)};
-  if (task.matches) scatter_matches(task, v, out_codes, in_codes, f, b);
+  task.counts[v] = {static_cast<int32_t>(ahead.count), static_cast<int32_t>(behind.count)};
+  task.shared[v] = static_cast<int32_t>(shared.all);
+  if (task.starts) {
+    scatter_matches(task, in, v, in_codes, f, b, task.starts);
+    scatter_matches(task, out, v, out_codes, b, f, task.ends);
+  }
   clear_histogram(out_codes, outs, f);
   clear_histogram(in_codes, ins, b);
 }
@@ -148,7 +148,9 @@ void node_row(const PathTask<Code>& task, int64_t i, int64_t* row) {
   }
   const bool labelled = static_cast<int64_t>(task.codes[i]) != task.classes;
   const int64_t outs = out.end(i) - out.begin(i), ins = in.end(i) - in.begin(i);
-  path_row({aa, aat, ata}, task.matches[i], task.counts[i].shared, outs, ins, labelled, row);
+  const NodeMatches &start = task.starts[i], &end = task.ends[i];
+  path_row({aa, aat, ata}, {start.aa + end.aa, start.fork, end.fork}, task.shared[i], outs, ins,
+           labelled, row);
 }
 
 constexpr int64_t kRows = 512;  // rows that a thread takes at a time
@@ -196,11 +198,18 @@ nb::tuple amud_paths(In<int64_t> out_ptr, In<int32_t> out_idx, In<int64_t> in_pt
     nb::gil_scoped_release free;
     const int threads = threads_for(arcs.out.num_arcs(), num_threads);
     const Fresh<NodeCounts> counts(n);
-    const Fresh<NodeMatches> matches(per_node ? n : 0);
-    std::fill(matches.data.get(), matches.data.get() + matches.size, NodeMatches{0, 0, 0});
-    const PathTask<Code> task{
-        arcs,         codes.data(),      classes,
-        threads == 1, counts.data.get(), per_node ? matches.data.get() : nullptr};
+    const Fresh<int32_t> shared(n);
+    const Fresh<NodeMatches> matches(per_node ? 2 * n : 0);
+    NodeMatches* starts = per_node ? matches.data.get() : nullptr;
+    std::fill(matches.data.get(), matches.data.get() + matches.size, NodeMatches{0, 0});
+    const PathTask<Code> task{arcs,
+                              codes.data(),
+                              classes,
+                              threads == 1,
+                              counts.data.get(),
+                              shared.data.get(),
+                              starts,
+                              per_node ? starts + n : nullptr};
     Sums sums;
     run_paths(task, threads, sums, per_node ? rows.data.get() : nullptr);
     for (int k = 0; k < kSums; ++k) {
