@@ -20,6 +20,7 @@ from graphsparse.training.graphs import GraphBatch, GraphTask  # noqa: E402
 from graphsparse.training.l0 import project_l0, project_l0_  # noqa: E402
 from graphsparse.training.loop import TrainResult, adam, set_seed, train  # noqa: E402
 from graphsparse.training.projection import L0Projection  # noqa: E402
+from graphsparse.training.registry import register_model  # noqa: E402
 from graphsparse.training.schedules import Schedule  # noqa: E402
 from graphsparse.training.state import Callback, TrainState  # noqa: E402
 
@@ -45,6 +46,7 @@ __all__ = [
     "load_weights",
     "project_l0",
     "project_l0_",
+    "register_model",
     "save_weights",
     "set_seed",
     "supervised_loss",

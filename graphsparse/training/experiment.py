@@ -24,6 +24,7 @@ from graphsparse.training.distill import DistillationLoss, Loss, supervised_loss
 from graphsparse.training.loop import TrainResult, adam, set_seed, train
 from graphsparse.training.projection import L0Projection
 from graphsparse.training.recipe import ModelRecipe, Recipe, WeightsRecipe
+from graphsparse.training.registry import registered
 from graphsparse.training.report import count_macs, weights_kept
 from graphsparse.training.state import Stateful
 
@@ -55,7 +56,9 @@ def build_model(
     for name in ("heads", "dropout"):
         if getattr(recipe, name) is not None:
             options[name] = getattr(recipe, name)
-    return _MODELS[recipe.name](in_dim, recipe.hidden, num_classes, **options)
+    build = registered(recipe.name) or _MODELS[recipe.name]
+    model: Model = build(in_dim, recipe.hidden, num_classes, **options)
+    return model
 
 
 class Experiment:
@@ -107,7 +110,7 @@ class Experiment:
             "edges_total": self.data.graph.num_edges,
             "weights_kept": kept,
             "weights_total": total,
-            "macs": count_macs(model, trimmed),
+            "macs": _macs(model, trimmed),
             "teacher_test": None if teacher is None else teacher.test,
             "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},
         }
@@ -179,6 +182,11 @@ def _fit(
         batch_size=options.batch_size,
     )
     return model, result
+
+
+def _macs(model: nn.Module, graph: Graph) -> int | None:
+    """Return the multiply-accumulates of one pass; None for registered networks."""
+    return count_macs(model, graph) if isinstance(model, Backbone | RowModel) else None
 
 
 def attach_projection(

@@ -12,13 +12,13 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from graphsparse.checks import check_choice, check_count, check_fraction
 from graphsparse.errors import GraphsparseError
+from graphsparse.training.registry import model_names, registered
 
 T = TypeVar("T")
-MODELS = ("gcn", "gin", "gat", "sage", "mlp", "dirgnn", "adpa", "gin_attention")
 WITH_HEADS = ("gat", "gin_attention")
 DIRECTIONS = ("stored", "undirected", "amud")
 FEATURES = ("stored", "identity")
-# Keys of model.options; those of gin_attention are checked by the network.
+# Keys of model.options; gin_attention and registered networks check theirs themselves.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "dirgnn": ("alpha",),
     "adpa": (
@@ -64,16 +64,16 @@ class ModelRecipe:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_choice("model.name", self.name, MODELS)
+        check_choice("model.name", self.name, model_names())
         known = _OPTIONS.get(self.name, ())
         for key in self.options:
-            if key not in known and self.name != "gin_attention":
+            if key not in known and self.name != "gin_attention" and not registered(self.name):
                 raise ValueError(
                     f"model.options of {self.name} must be among {list(known)}, got {key!r}"
                 )
         check_count("model.hidden", self.hidden, low=1)
         check_count("model.layers", self.layers, low=1)
-        if self.heads is not None and self.name not in WITH_HEADS:
+        if self.heads is not None and self.name not in WITH_HEADS and not registered(self.name):
             raise ValueError(
                 f"model.heads is for {' and '.join(WITH_HEADS)} only, got {self.heads} "
                 f"with {self.name!r}"

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from graphsparse.graph import Graph
 from graphsparse.models.backbones import Backbone
 from graphsparse.models.rows import RowModel
 
 
-def weights_kept(model: Backbone | RowModel) -> tuple[int, int]:
-    """Return the weights that are not zero and all weights, over the model's matrices."""
-    matrices = [weight for weight, _ in model.maps()]
+def weights_kept(model: nn.Module) -> tuple[int, int]:
+    """Return the weights that are not zero and all weights, over the model's matrices.
+
+    Those are ``model.maps()``, or every parameter of two or more dimensions where it has none.
+    """
+    if isinstance(model, Backbone | RowModel):
+        matrices = [weight for weight, _ in model.maps()]
+    else:
+        matrices = [weight for weight in model.parameters() if weight.dim() >= 2]
     kept = sum(int(torch.count_nonzero(weight)) for weight in matrices)
     return kept, sum(weight.numel() for weight in matrices)
 
