@@ -11,7 +11,8 @@ seed = number of the split, and its test scores are reported at the first best v
 ten random ones (20 of each class / 500 / rest; Telegram 60/20/20 %).
 
 Arms: ADPA on the arcs as stored and on the symmetrised graph; MLP; GCN and GraphSAGE on the
-symmetrised graph; DirGNN on the arcs.  Each run is a JSON file, so a stopped search goes on where
+symmetrised graph; DirGNN and MagNet (of torch-geometric-signed-directed, dependency group
+``bench``) on the arcs.  Each run is a JSON file, so a stopped search goes on where
 it was.  ``table`` writes benchmarks/results/adpa_accuracy.json and docs/results/adpa_accuracy.md
 from the runs that exist and says how many trials those are.
 
@@ -37,6 +38,7 @@ from typing import Any
 
 import numpy as np
 from harness import RESULTS, ROOT, commit, machine
+from magnet import register
 
 from graphsparse import amud, load_dataset
 from graphsparse.datasets import Dataset
@@ -63,6 +65,7 @@ ARMS = {
     "ADPA directed": ("adpa", "stored"),
     "ADPA undirected": ("adpa", "undirected"),
     "DirGNN": ("dirgnn", "stored"),
+    "MagNet": ("magnet", "stored"),
     "GCN": ("gcn", "undirected"),
     "SAGE": ("sage", "undirected"),
     "MLP": ("mlp", "stored"),
@@ -87,6 +90,7 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         "input_dropout": [0.0, 0.5, 0.8],
     },
     "dirgnn": {"layers": [1, 2, 3], "alpha": [0.0, 0.5, 1.0]},
+    "magnet": {"layers": [1, 2, 3], "q": [0.05, 0.1, 0.15, 0.2, 0.25]},
     "gcn": {"layers": [1, 2, 3]},
     "sage": {"layers": [1, 2, 3]},
     "mlp": {"layers": [1, 2, 3]},
@@ -104,7 +108,7 @@ def recipe_of(name: str, metric: str, arm: str, trial: int, split: int) -> Recip
         drawn.update(layers=1 if model == "adpa" else 2)
         defaults = {"num_hops": 2, "r": 0.5, "hop_attention": "original",
                     "dp_attention": "original", "hop_scale": "log", "input_dropout": 0.0,
-                    "alpha": 0.5}  # fmt: skip
+                    "alpha": 0.5, "q": 0.25}  # fmt: skip
         drawn.update({key: value for key, value in defaults.items() if key in drawn})
     own = {*SPACES[model]} - {"layers"}
     features = "identity" if name == "telegram" else "stored"
@@ -341,8 +345,8 @@ only; the number of trials that were run and of splits that were trained stands 
 not run. The paper's figures are those quoted by others, on splits of its own. What we read in the
 tables: [ADPA, Accuracy](../methods/adpa.md#accuracy).
 
-| set | ADPA directed | ADPA undirected | DirGNN | GCN | SAGE | MLP | paper, ADPA |
-|---|---:|---:|---:|---:|---:|---:|---:|
+| set | ADPA directed | ADPA undirected | DirGNN | MagNet | GCN | SAGE | MLP | paper, ADPA |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 SECOND = """
 Which direction is better for ADPA (paired over the splits; "equal" is within 2.26 standard errors),
@@ -391,6 +395,7 @@ def table(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Parse the command line."""
+    register()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=("run", "table"))
     parser.add_argument("--sets", type=lambda s: s.split(","), default=list(SETS))
