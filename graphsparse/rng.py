@@ -19,6 +19,10 @@ UInt64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 # One domain per use, so that two methods with one seed are independent.
 RANDOM_EDGES = 1
+RANDOM_NODES = 2
+RANDOM_NODE_EDGES = 3
+K_NEIGHBORS = 4
+FOREST_FIRE = 5
 DATASETS = 64
 SHUFFLE_WITHIN = 65
 INCIDENCE_SAMPLING = 66

@@ -8,8 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from graphsparse.checks import require
 from graphsparse.operators.amud_estimator import AmudEstimator
+from graphsparse.operators.degree_resistance import degree_resistance
+from graphsparse.operators.disparity import disparity
 from graphsparse.operators.fastrp import FastRP
+from graphsparse.operators.forest_fire import forest_fire
+from graphsparse.operators.heaviest import heaviest
+from graphsparse.operators.jaccard import jaccard, local_similarity
+from graphsparse.operators.k_neighbors import k_neighbors
+from graphsparse.operators.local_degree import local_degree
+from graphsparse.operators.noise_corrected import noise_corrected
 from graphsparse.operators.random_edges import random_edges
+from graphsparse.operators.random_nodes import random_node_edges, random_nodes
+from graphsparse.operators.rank_degree import rank_degree
+from graphsparse.operators.scan import scan
+from graphsparse.operators.simmelian import simmelian
+from graphsparse.operators.spanner import spanner
+from graphsparse.operators.spanning_forests import spanning_forests
 from graphsparse.operators.teddy import teddy
 
 if TYPE_CHECKING:
@@ -81,6 +95,22 @@ def _camel_case(name: str) -> str:
 
 Teddy = as_transform(teddy, module=__name__)
 RandomEdges = as_transform(random_edges, module=__name__)
+DegreeResistance = as_transform(degree_resistance, module=__name__)
+Disparity = as_transform(disparity, module=__name__)
+ForestFire = as_transform(forest_fire, module=__name__)
+Heaviest = as_transform(heaviest, module=__name__)
+Jaccard = as_transform(jaccard, module=__name__)
+LocalSimilarity = as_transform(local_similarity, module=__name__)
+KNeighbors = as_transform(k_neighbors, module=__name__)
+LocalDegree = as_transform(local_degree, module=__name__)
+NoiseCorrected = as_transform(noise_corrected, module=__name__)
+RandomNodeEdges = as_transform(random_node_edges, module=__name__)
+RandomNodes = as_transform(random_nodes, module=__name__)
+RankDegree = as_transform(rank_degree, module=__name__)
+Scan = as_transform(scan, module=__name__)
+Simmelian = as_transform(simmelian, module=__name__)
+Spanner = as_transform(spanner, module=__name__)
+SpanningForests = as_transform(spanning_forests, module=__name__)
 
 
 class AMUD(AmudEstimator, BaseTransform):

@@ -5,6 +5,7 @@
 namespace gs {
 void bind_amud(nanobind::module_& m);
 void bind_amud_tracker(nanobind::module_& m);
+void bind_arrival(nanobind::module_& m);
 void bind_attention(nanobind::module_& m);
 void bind_approximate(nanobind::module_& m);
 void bind_build(nanobind::module_& m);
@@ -12,6 +13,7 @@ void bind_components(nanobind::module_& m);
 void bind_dropout(nanobind::module_& m);
 void bind_dropout_linear(nanobind::module_& m);
 void bind_dygrass(nanobind::module_& m);
+void bind_fire(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
 void bind_gin_attention(nanobind::module_& m);
 void bind_head_products(nanobind::module_& m);
@@ -31,8 +33,10 @@ void bind_sketch(nanobind::module_& m);
 void bind_sketch_merge(nanobind::module_& m);
 void bind_sketch_start(nanobind::module_& m);
 void bind_sketch_update(nanobind::module_& m);
+void bind_spanner(nanobind::module_& m);
 void bind_sparse_linear(nanobind::module_& m);
 void bind_spmm(nanobind::module_& m);
 void bind_tree(nanobind::module_& m);
+void bind_triangles(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);
 }  // namespace gs

@@ -12,6 +12,7 @@ NB_MODULE(_native, m) {
   m.def("resolve_threads", &gs::resolve_threads, nanobind::arg("threads"));
   gs::bind_amud(m);
   gs::bind_amud_tracker(m);
+  gs::bind_arrival(m);
   gs::bind_attention(m);
   gs::bind_approximate(m);
   gs::bind_build(m);
@@ -19,6 +20,7 @@ NB_MODULE(_native, m) {
   gs::bind_dropout(m);
   gs::bind_dropout_linear(m);
   gs::bind_dygrass(m);
+  gs::bind_fire(m);
   gs::bind_format(m);
   gs::bind_gin_attention(m);
   gs::bind_head_products(m);
@@ -38,8 +40,10 @@ NB_MODULE(_native, m) {
   gs::bind_sketch_merge(m);
   gs::bind_sketch_start(m);
   gs::bind_sketch_update(m);
+  gs::bind_spanner(m);
   gs::bind_sparse_linear(m);
   gs::bind_spmm(m);
   gs::bind_tree(m);
+  gs::bind_triangles(m);
   gs::bind_trim(m);
 }

@@ -57,12 +57,15 @@ class Sparsifier:
         """Return the edges that may be removed."""
         return candidates(graph)
 
-    def budget(self, pool: Graph, keep: float | None, num_edges: int | None) -> int:
-        """Return how many edges of ``pool`` to keep."""
+    def budget(self, pool: Graph, keep: float | None, num_edges: int | None) -> int | None:
+        """Return how many edges of ``pool`` to keep; None if the method's own options decide."""
         return edge_budget(keep, num_edges, pool.num_edges)
 
-    def choose(self, graph: Graph, pool: Graph, count: int, lap: Callable[[str], None]) -> Choice:
-        """Choose ``count < m`` of the edges of ``pool``; ``lap("score")`` ends the first phase."""
+    def choose(self, graph: Graph, pool: Graph, count: Any, lap: Callable[[str], None]) -> Choice:
+        """Choose ``count < m`` of the edges of ``pool``; ``lap("score")`` ends the first phase.
+
+        ``count`` is None only where :meth:`budget` was.
+        """
         raise NotImplementedError
 
 
@@ -84,7 +87,7 @@ class Method(Sparsifier):
         """Return what else there is to tell about a finished selection."""
         return {}
 
-    def choose(self, graph: Graph, pool: Graph, count: int, lap: Callable[[str], None]) -> Choice:
+    def choose(self, graph: Graph, pool: Graph, count: Any, lap: Callable[[str], None]) -> Choice:
         """Keep the ``count`` edges of largest key."""
         keys = self.keys(graph, pool)
         lap("score")

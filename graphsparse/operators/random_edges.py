@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
 
 from graphsparse.graph import Graph
-from graphsparse.operators.method import Array, Method
-from graphsparse.operators.sparsify import trim
-from graphsparse.rng import RANDOM_EDGES, draw
-from graphsparse.selection import edge_codes
+from graphsparse.operators.method import Array
+from graphsparse.operators.scored import ScoreMethod, positive_weights, run
+from graphsparse.rng import RANDOM_EDGES, draw, uniform
+from graphsparse.selection import Candidates, candidates, edge_codes
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RandomEdgesMethod(Method):
+class RandomEdgesMethod(ScoreMethod):
     """Options of :func:`random_edges`."""
 
     name: ClassVar[str] = "random"
-    tie_break: str = "hash"
-    connected: bool = False
-    seed: int = 0
+    weighted: bool = False
 
-    def keys(self, graph: Graph, pool: Graph) -> Array:
+    def candidates(self, graph: Graph) -> Candidates:
+        """Return the edges; they may lie on the GPU."""
+        return candidates(graph)
+
+    def scores(self, pool: Graph) -> Array:
         """Return 64 random bits per edge, which depend on its ends alone."""
-        return draw(self.seed, edge_codes(pool), 0, RANDOM_EDGES)
+        codes = edge_codes(pool)
+        if not self.weighted:
+            return draw(self.seed, codes, 0, RANDOM_EDGES)
+        pool.require_host("random with weighted=True")
+        return race(self.seed, codes, RANDOM_EDGES, positive_weights(self.name, pool))
+
+    def details(self, pool: Graph, keys: Array, mask: Array) -> dict[str, Any]:
+        """Tell nothing: draws do not tie."""
+        return {}
+
+
+def race(seed: int, codes: Array, domain: int, rates: Array) -> Array:
+    """Return minus the arrival times of a race: each next edge comes with odds of its rate."""
+    times: Array = np.log(uniform(seed, codes, 0, domain) + 2.0**-54) / rates
+    return times
 
 
 def random_edges(
@@ -33,6 +51,7 @@ def random_edges(
     keep: float | None = None,
     *,
     num_edges: int | None = None,
+    weighted: bool = False,
     connected: bool = False,
     tie_break: str = "hash",
     seed: int = 0,
@@ -50,6 +69,8 @@ def random_edges(
         Fraction of the edges kept, in (0, 1]: exactly ``m - floor((1 - keep) * m + 1e-6)``.
     num_edges : int
         Edges kept, instead of ``keep``.
+    weighted : bool
+        Draw edges one after the other with odds of their weights, which must be positive.
     connected : bool
         Keep a random spanning forest in any case (undirected graphs only).
     tie_break : {"hash", "index"}
@@ -79,6 +100,7 @@ def random_edges(
     >>> random_edges(triangle, num_edges=2, seed=3).num_edges
     2
     """
-    method = RandomEdgesMethod(tie_break=tie_break, connected=connected, seed=seed)
-    kept: T = trim(graph, keep, num_edges, method).graph
-    return kept
+    method = RandomEdgesMethod(
+        weighted=weighted, tie_break=tie_break, connected=connected, seed=seed
+    )
+    return run(method, graph, keep, num_edges)

@@ -19,9 +19,25 @@ from graphsparse.selection import Candidates
 
 # Name on the command line and in `sparsify` -> (module, class) of its options.
 METHODS = {
+    "degree_resistance": ("graphsparse.operators.degree_resistance", "DegreeResistanceMethod"),
+    "disparity": ("graphsparse.operators.disparity", "DisparityMethod"),
     "er": ("graphsparse.operators.resistance_sampling", "ResistanceMethod"),
+    "forest_fire": ("graphsparse.operators.forest_fire", "ForestFireMethod"),
     "grass": ("graphsparse.operators.grass", "GrassMethod"),
+    "heaviest": ("graphsparse.operators.heaviest", "HeaviestMethod"),
+    "jaccard": ("graphsparse.operators.jaccard", "JaccardMethod"),
+    "k_neighbors": ("graphsparse.operators.k_neighbors", "KNeighborsMethod"),
+    "local_degree": ("graphsparse.operators.local_degree", "LocalDegreeMethod"),
+    "local_similarity": ("graphsparse.operators.jaccard", "LocalSimilarityMethod"),
+    "noise_corrected": ("graphsparse.operators.noise_corrected", "NoiseCorrectedMethod"),
     "random": ("graphsparse.operators.random_edges", "RandomEdgesMethod"),
+    "random_node_edges": ("graphsparse.operators.random_nodes", "RandomNodeEdgesMethod"),
+    "random_nodes": ("graphsparse.operators.random_nodes", "RandomNodesMethod"),
+    "rank_degree": ("graphsparse.operators.rank_degree", "RankDegreeMethod"),
+    "scan": ("graphsparse.operators.scan", "ScanMethod"),
+    "simmelian": ("graphsparse.operators.simmelian", "SimmelianMethod"),
+    "spanner": ("graphsparse.operators.spanner", "SpannerMethod"),
+    "spanning_forests": ("graphsparse.operators.spanning_forests", "SpanningForestsMethod"),
     "teddy": ("graphsparse.operators.teddy", "TeddyMethod"),
 }
 
@@ -167,7 +183,7 @@ def _choose(
     clock.lap("convert")
     clock.seconds.setdefault("score", 0.0)
     choice = Choice(array_module(pool.indptr).ones(pool.num_edges, np.bool_))
-    if budget < pool.num_edges:
+    if budget is None or budget < pool.num_edges:
         choice = method.choose(border.graph, pool, budget, clock.lap)
     clock.lap("select")
     whole = Choice(chosen.expand(choice.mask), {}, _expand(chosen, choice.factors))
@@ -177,7 +193,7 @@ def _choose(
         parameters=dataclasses.asdict(method),
         num_nodes=pool.num_nodes,
         num_candidates=pool.num_edges,
-        num_kept=budget,
+        num_kept=int(choice.mask.sum()) if budget is None else budget,
         num_self_loops=border.graph.num_self_loops,
         directed=border.graph.directed,
         seconds=clock.seconds,
