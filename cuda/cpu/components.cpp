@@ -1,4 +1,4 @@
-// Connected components of a graph, numbered by their smallest nodes.
+// Connected components of a graph, numbered by their smallest nodes, and distances in hops.
 #include "cpu/bindings.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/union_find.hpp"
@@ -31,11 +31,45 @@ nb::tuple components(In<int64_t> indptr, In<int32_t> indices, bool symmetric) {
   return nb::make_tuple(count, label.release());
 }
 
+// Hops from each source to every node, rows of n; -1 where there is no way.
+NumpyArray<int32_t> hop_distances(In<int64_t> indptr, In<int32_t> indices, In<int32_t> sources,
+                                  int num_threads) {
+  const CsrView<int32_t> g = view(indptr, indices);
+  const int64_t n = g.num_nodes, count = static_cast<int64_t>(sources.shape(0));
+  Fresh<int32_t> dist(n * count);
+  {
+    nb::gil_scoped_release free;
+#pragma omp parallel num_threads(threads_for(g.num_arcs() * count, num_threads))
+    {
+      std::vector<int32_t> queue(static_cast<size_t>(n));
+#pragma omp for schedule(dynamic, 1)
+      for (int64_t k = 0; k < count; ++k) {
+        int32_t* mine = dist.data.get() + k * n;
+        std::fill(mine, mine + n, -1);
+        size_t last = 0;
+        queue[last++] = sources.data()[k];
+        mine[sources.data()[k]] = 0;
+        for (size_t at = 0; at < last; ++at) {
+          const int32_t v = queue[at];
+          for (int64_t i = g.begin(v); i < g.end(v); ++i) {
+            const int32_t x = g.indices[i];
+            if (mine[x] >= 0) continue;
+            mine[x] = mine[v] + 1;
+            queue[last++] = x;
+          }
+        }
+      }
+    }
+  }
+  return dist.release();
+}
+
 }  // namespace
 
 void bind_components(nb::module_& m) {
   using namespace nb::literals;
   m.def("components", &components, "indptr"_a, "indices"_a, "symmetric"_a);
+  m.def("hop_distances", &hop_distances, "indptr"_a, "indices"_a, "sources"_a, "threads"_a);
 }
 
 }  // namespace gs

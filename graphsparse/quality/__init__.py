@@ -1,5 +1,19 @@
 """How good a result is."""
 
+from graphsparse.quality.auto_keep import AutoKeep, auto_keep
+from graphsparse.quality.compare import Comparison, Entry, compare
 from graphsparse.quality.embedding import MultiLabelScore, evaluate_embedding
+from graphsparse.quality.report import FigureRow, QualityReport, quality_report
 
-__all__ = ["MultiLabelScore", "evaluate_embedding"]
+__all__ = [
+    "AutoKeep",
+    "Comparison",
+    "Entry",
+    "FigureRow",
+    "MultiLabelScore",
+    "QualityReport",
+    "auto_keep",
+    "compare",
+    "evaluate_embedding",
+    "quality_report",
+]

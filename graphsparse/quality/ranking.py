@@ -1,0 +1,91 @@
+"""Figures of rankings: who is central in the sparse graph too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from graphsparse.graph import Graph
+from graphsparse.quality.pair import Array, Figure, Pair, weights_of
+
+DAMPING = 0.85
+_MOST_STEPS = 1000
+
+
+def pagerank(pair: Pair) -> Figure:
+    """Return the rank correlation of PageRank, along the arcs and by weight."""
+    return _compare(pair, pagerank_of)
+
+
+def degree_rank(pair: Pair) -> Figure:
+    """Return the rank correlation of strengths (degrees where there are no weights)."""
+
+    def strength(graph: Graph) -> Array:
+        w = weights_of(graph)
+        total = np.bincount(graph.arc_rows(), w, graph.num_nodes)
+        return total + np.bincount(graph.indices, w, graph.num_nodes) if graph.directed else total
+
+    return _compare(pair, strength)
+
+
+def closeness(pair: Pair) -> Figure:
+    """Return the rank correlation of harmonic closeness, from the sources of the distances."""
+    first, second = (
+        (np.where(dist > 0, 1.0, 0.0) / np.maximum(dist, 1)).sum(0) for dist in pair.hops
+    )
+    return _figure(first, second, pair.n, samples=min(pair.samples, pair.n))
+
+
+def pagerank_of(graph: Graph) -> Array:
+    """Return PageRank with damping 0.85 and uniform jumps from nodes without a way out."""
+    import scipy.sparse as sp
+
+    n, w = graph.num_nodes, weights_of(graph)
+    if n == 0:
+        return np.zeros(0)
+    strength = np.bincount(graph.arc_rows(), w, n)
+    share = w / strength[graph.arc_rows()]
+    step = sp.csr_array((share, graph.indices, graph.indptr), shape=(n, n)).T.tocsr()
+    hanging = strength == 0
+    x = np.full(n, 1.0 / n)
+    for _ in range(_MOST_STEPS):
+        spread = DAMPING * float(x[hanging].sum()) + 1.0 - DAMPING
+        new: Array = DAMPING * (step @ x) + spread / n
+        if np.abs(new - x).sum() < 1e-12:
+            return new
+        x = new
+    return x
+
+
+def spearman(first: Array, second: Array) -> float:
+    """Return Spearman's rank correlation with mean ranks; 1 if neither ranks anything."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(x) for x in (first, second)]
+    centred = [r - r.mean() if len(r) else r for r in ranks]
+    norms = [float(np.sqrt((c * c).sum())) for c in centred]
+    if norms[0] == 0 or norms[1] == 0:
+        return 1.0 if norms[0] == norms[1] else 0.0
+    return float((centred[0] * centred[1]).sum() / (norms[0] * norms[1]))
+
+
+def _compare(pair: Pair, measure: Callable[[Graph], Array]) -> Figure:
+    return _figure(measure(pair.g), measure(pair.h), pair.n)
+
+
+def _figure(first: Array, second: Array, n: int, samples: int = 0) -> Figure:
+    first, second = (_rounded(x) for x in (first, second))
+    rho = spearman(first, second)
+    top = min(max(10, n // 100), max(1, n // 3))
+    best = [set(np.lexsort((np.arange(n), -x))[:top].tolist()) for x in (first, second)]
+    share = len(best[0] & best[1]) / top if n else 1.0
+    error = (1 - rho * rho) / math.sqrt(n - 3) if n > 3 else 0.0
+    return Figure(max(0.0, rho), error, samples, {"spearman": rho, "top": [top, share]})
+
+
+def _rounded(values: Array) -> Array:
+    """Return the values to 12 digits, so that rounding does not rank equals."""
+    scale = float(np.abs(values).max(initial=0.0)) or 1.0
+    return np.round(values / scale, 12)
