@@ -16,12 +16,14 @@ import typer
 
 from graphsparse.cli import (
     amud,
+    compare,
     convert,
     datasets,
     doctor,
     embed,
     info,
     kappa,
+    report,
     sparsify,
     stream,
     train,
@@ -44,6 +46,8 @@ app.command("convert")(convert.command)
 app.command("sparsify")(sparsify.command)
 app.command("embed")(embed.command)
 app.command("kappa")(kappa.command)
+app.command("report")(report.command)
+app.command("compare")(compare.command)
 app.command("amud")(amud.command)
 app.command("stream")(stream.command)
 app.command("train")(train.command)

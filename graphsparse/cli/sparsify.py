@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,9 +34,19 @@ def command(
         str, typer.Option("--method", "-m", help=f"Sparsifier: {', '.join(sorted(METHODS))}.")
     ] = "teddy",
     keep: Annotated[
-        float | None, typer.Option(help="Fraction of the edges to keep, in (0, 1]; met exactly.")
+        str | None,
+        typer.Option(
+            metavar="FLOAT|auto",
+            help="Fraction of the edges to keep, in (0, 1]; met exactly. auto: see --target.",
+        ),
     ] = None,
     num_edges: Annotated[int | None, typer.Option(help="Edges to keep, instead of --keep.")] = None,
+    target: Annotated[
+        float, typer.Option(help="With --keep auto: what the figure has to reach, in (0, 1].")
+    ] = 0.9,
+    figure: Annotated[
+        str, typer.Option(help="With --keep auto: distance, connectivity, ... (see report).")
+    ] = "distance",
     seed: Annotated[
         int | None, typer.Option(help="Seed of random choices and hashed ties.")
     ] = None,
@@ -63,21 +74,29 @@ def command(
     check_output(output, output_format)
     named = {"seed": seed, "connected": connected, "protect": protect, "tie_break": tie_break}
     chosen = _method(method, named, settings or ())
-    chosen.check_budget(keep, num_edges)  # both, neither or out of range: before the work
+    auto = keep == "auto"
+    fraction = None if auto else _fraction(keep)
+    if auto and num_edges is not None:
+        raise typer.BadParameter("auto cannot be given with --num-edges", param_hint="--keep")
+    if not auto:
+        chosen.check_budget(fraction, num_edges)  # both, neither or out of range: before the work
     from graphsparse.io import write_graph
 
     steps = Steps(quiet)
     source = read(steps, file, format, directed, read_settings or ())
     graph = source.graph
     with steps.step("sparsify", f"sparsifying {graph.num_edges:,} edges"):
-        result = trim(graph, keep, num_edges, chosen)
+        if auto:
+            result = _auto(graph, chosen, target, figure)
+        else:
+            result = trim(graph, fraction, num_edges, chosen)
     with steps.step("write", f"writing {output}"):
         write_graph(result.graph, output, format=output_format)
     if quiet and not json:
         return
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with steps.step("count", "counting components"):
-        facts = _facts(graph, result, keep, num_edges)
+        facts = _facts(graph, result, "auto" if auto else fraction, num_edges)
     facts = {"input": str(file), "output": str(output), **facts}
     facts["directed_from"] = source.directed_from
     facts["seconds"] = _seconds(steps.seconds, result.seconds)
@@ -97,8 +116,39 @@ def _method(name: str, named: dict[str, Any], settings: Sequence[str]) -> Sparsi
         raise typer.BadParameter(str(error)) from error
 
 
+def _fraction(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"must be a number or auto, got {text!r}", param_hint="--keep"
+        ) from None
+
+
+def _auto(graph: Graph, method: Sparsifier, target: float, figure: str) -> SparsifyResult:
+    """Return the smallest result whose figure reaches the target; its details tell the search."""
+    from graphsparse.quality import auto_keep
+
+    options = dataclasses.asdict(method)
+    found = auto_keep(
+        graph, method.name, target=target, figures=tuple(figure.split(",")),
+        directed=graph.directed, **options,
+    )  # fmt: skip
+    search = {
+        "target": target,
+        "figure": figure,
+        "value": found.value,
+        "error": found.error,
+        "fresh_samples": found.check,
+        "evaluations": [list(pair) for pair in found.evaluations],
+        "monotone": found.monotone,
+    }
+    details = {**found.result.details, "auto": search}
+    return dataclasses.replace(found.result, details=details)
+
+
 def _facts(
-    graph: Graph, result: SparsifyResult, keep: float | None, num_edges: int | None
+    graph: Graph, result: SparsifyResult, keep: float | str | None, num_edges: int | None
 ) -> dict[str, Any]:
     from graphsparse import __version__
     from graphsparse.cli.summary import connectivity
