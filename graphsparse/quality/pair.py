@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from graphsparse.rng import REPORT, draw
 from graphsparse.selection import candidates, edge_codes
 
 Array = np.ndarray[Any, np.dtype[Any]]
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +90,17 @@ class Pair:
         full: Pair | None = None,
     ) -> None:
         self._full = full
+        self._known: dict[str, Any] = {} if full is None else full._known
         self.g: Graph = candidates(graph).graph if full is None else full.g
         self.h = self.g if sparse is graph else candidates(sparse).graph
         self.n, self.samples, self.seed, self.task = graph.num_nodes, samples, seed, task
+
+    def of_full(self, name: str, find: Callable[[], T]) -> T:
+        """Return what depends on the full graph and the samples alone, found once."""
+        if name not in self._known:
+            self._known[name] = find()
+        found: T = self._known[name]
+        return found
 
     @cached_property
     def undirected(self) -> tuple[Graph, Graph]:

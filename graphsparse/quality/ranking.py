@@ -72,7 +72,8 @@ def spearman(first: Array, second: Array) -> float:
 
 
 def _compare(pair: Pair, measure: Callable[[Graph], Array]) -> Figure:
-    return _figure(measure(pair.g), measure(pair.h), pair.n)
+    first = pair.of_full(f"ranking {measure.__name__}", lambda: measure(pair.g))
+    return _figure(first, measure(pair.h), pair.n)
 
 
 def _figure(first: Array, second: Array, n: int, samples: int = 0) -> Figure:

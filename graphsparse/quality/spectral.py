@@ -26,18 +26,12 @@ def resistance(pair: Pair) -> Figure:
     ends = pair.random_pairs(16 * PAIRS)
     ends = ends[labels[ends[:, 0]] == labels[ends[:, 1]]][:PAIRS]
     edges = pair.random_edges(g, PAIRS)
-    ratios = [resistance_ratios(g, h, part) for part in (ends, edges)]
+    both = np.concatenate([ends, edges])
+    above = pair.of_full("resistance", lambda: effective_resistance(g, both))
+    ratios = np.split(above / effective_resistance(h, both), [len(ends)])
     chosen = ratios[0] if len(ends) else ratios[1]
     raw = {"edges": float(ratios[1].mean()), "edges_error": _error(ratios[1])}
     return Figure(float(chosen.mean()), _error(chosen), len(chosen), raw, chosen)
-
-
-def resistance_ratios(g: Graph, h: Graph, ends: Array) -> Array:
-    """Return resistance in g over resistance in h for pairs that g connects."""
-    if len(ends) == 0:
-        return np.zeros(0)
-    ratios: Array = effective_resistance(g, ends) / effective_resistance(h, ends)
-    return ratios
 
 
 def quadratic(pair: Pair) -> Figure:
@@ -48,25 +42,30 @@ def quadratic(pair: Pair) -> Figure:
     g, h = (conducting(part) for part in pair.undirected)
     if g.num_edges == 0:
         return Figure(1.0)
-    rough = random_vectors(pair.n, VECTORS, pair.seed, REPORT)
-    smooth = lazy_walk(g, rough)
-    q = _form_ratios(g, h, smooth)
+    rough = pair.of_full("vectors", lambda: random_vectors(pair.n, VECTORS, pair.seed, REPORT))
+    smooth = pair.of_full("smooth vectors", lambda: lazy_walk(g, rough))
+    q = _form_ratios(pair.of_full("smooth forms", lambda: _forms(g, smooth)), h, smooth)
     if len(q) < 2:
         return Figure(1.0)  # the walk has smoothed everything away
     raw = {
         "mean": float(q.mean()),
         "min": float(q.min()),
         "max": float(q.max()),
-        "rough_mean": float(_form_ratios(g, h, rough).mean()),
+        "rough_mean": float(_form_ratios(_forms(g, rough), h, rough).mean()),
     }
     return Figure(_evenness(q), _jackknife(q), len(q), raw, q)
 
 
-def _form_ratios(g: Graph, h: Graph, x: Array) -> Array:
+def _forms(graph: Graph, x: Array) -> Array:
+    """Return ``x'L x`` of every column, 0 where x differs along no edge but for rounding."""
+    forms = np.asarray(quadratic_form(graph, x))
+    return np.where(forms > 1e-14 * (x * x).sum(0), forms, 0.0)
+
+
+def _form_ratios(first: Array, h: Graph, x: Array) -> Array:
     """Return ``x'L_h x / x'L_g x`` of the columns that differ along some edge of g."""
-    first, second = (np.asarray(quadratic_form(part, x)) for part in (g, h))
-    there = first > 1e-14 * (x * x).sum(0)
-    ratios: Array = second[there] / first[there]
+    there = first > 0
+    ratios: Array = np.asarray(quadratic_form(h, x))[there] / first[there]
     return ratios
 
 
@@ -110,19 +109,14 @@ def propagation(pair: Pair) -> Figure:
     signs = 2.0 * np.stack(bits, axis=1).astype(np.float64) - 1.0
     if pair.n == 0:
         return Figure(1.0)
-    change, original = propagation_errors(g, h, signs)
+    first = pair.of_full("propagation", lambda: smooth_twice(g, signs))
+    change, original = ((first - smooth_twice(h, signs)) ** 2).sum(0), (first**2).sum(0)
     if not original.any():
         return Figure(1.0)
     total = float(np.sqrt(change.sum() / original.sum()))
     there = original > 0  # the signs of a column may cancel each other
     each = 1.0 / (1.0 + np.sqrt(change[there] / original[there]))
     return Figure(1.0 / (1.0 + total), _error(each), SIGNS, {"error": total}, each)
-
-
-def propagation_errors(g: Graph, h: Graph, z: Array) -> tuple[Array, Array]:
-    """Return the squared norms of the change and of the original, by column of z."""
-    first, second = (smooth_twice(part, z) for part in (g, h))
-    return ((first - second) ** 2).sum(0), (first**2).sum(0)
 
 
 def smooth_twice(graph: Graph, z: Array) -> Array:

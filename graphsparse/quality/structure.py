@@ -76,7 +76,9 @@ def distance(pair: Pair) -> Figure:
 
 def clustering(pair: Pair) -> Figure:
     """Return 1 minus the relative change of the mean local clustering coefficient."""
-    (c_g, t_g), (c_h, t_h) = (_coefficients(part) for part in pair.undirected)
+    g, h = pair.undirected
+    c_g, t_g = pair.of_full("clustering", lambda: _coefficients(g))
+    c_h, t_h = _coefficients(h)
     top = max(c_g, c_h)
     value = 1.0 if top == 0 else 1.0 - abs(c_g - c_h) / top
     return Figure(value, raw={"clustering": [c_g, c_h], "transitivity": [t_g, t_h]})
