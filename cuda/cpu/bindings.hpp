@@ -36,6 +36,7 @@ void bind_sketch_update(nanobind::module_& m);
 void bind_spanner(nanobind::module_& m);
 void bind_sparse_linear(nanobind::module_& m);
 void bind_spmm(nanobind::module_& m);
+void bind_tall_product(nanobind::module_& m);
 void bind_tree(nanobind::module_& m);
 void bind_triangles(nanobind::module_& m);
 void bind_trim(nanobind::module_& m);

@@ -43,6 +43,7 @@ NB_MODULE(_native, m) {
   gs::bind_spanner(m);
   gs::bind_sparse_linear(m);
   gs::bind_spmm(m);
+  gs::bind_tall_product(m);
   gs::bind_tree(m);
   gs::bind_triangles(m);
   gs::bind_trim(m);

@@ -14,7 +14,8 @@ from graphsparse.models import segment_torch
 from graphsparse.models.dropout import dropout
 from graphsparse.models.segment import segment_mean
 from graphsparse.models.set_operators import PAIR_LIMIT, SetOperator
-from graphsparse.models.shared_rows import Matrix, SharedRows, affine, choose, dense, take
+from graphsparse.models.shared_rows import Matrix, SharedRows, choose, dense, take
+from graphsparse.models.tall_products import affine, sum_of_products
 from graphsparse.operators.incidence_blocks import Hop, Side
 
 State = tuple[Matrix, ...]  # (h,) or, with ADMM, (h, z_edge, z_node)
@@ -138,14 +139,13 @@ class CoNHDConv(nn.Module):
         return (out, *duals)
 
     def _gd(self, state: State, source: Matrix, pe: Tensor | None, hop: Hop) -> Step:
-        h, own = state[0], self.update.weight[:, : self.dim].t()
+        h, own = state[0], self.update.weight[:, : self.dim]
+        parts = self._parts(h, pe, hop)
         if isinstance(h, SharedRows) and isinstance(source, SharedRows):
-            out = SharedRows(torch.addmm(source.base, h.base, own), source.index).dense()
+            source = SharedRows(torch.addmm(source.base, h.base, own.t()), source.index)
         else:
-            out = torch.addmm(dense(source), dense(choose(h, hop.keep)), own)
-        for part, weight in self._parts(h, pe, hop):
-            out = out.addmm_(part, weight.t())
-        return out, ()
+            parts = [(dense(choose(h, hop.keep)), own), *parts]
+        return sum_of_products(parts, base=source), ()
 
     def _admm(self, state: State, source: Matrix, pe: Tensor | None, hop: Hop) -> Step:
         h, z_edge, z_node = (dense(part) for part in state)
@@ -153,8 +153,7 @@ class CoNHDConv(nn.Module):
         h, z_edge, z_node = (take(part, hop.keep) for part in (h, z_edge, z_node))
         duals = (edge + z_edge - h, node + z_node - h)
         first, second, _ = self.update.weight.split(self.dim, dim=1)
-        out = torch.addmm(dense(source), duals[0], first.t())
-        return out.addmm_(duals[1], second.t()), duals
+        return sum_of_products([(duals[0], first), (duals[1], second)], base=source), duals
 
     def messages(
         self, edge_in: Matrix, node_in: Matrix, pe: Tensor | None, hop: Hop
@@ -192,7 +191,7 @@ class CoNHDConv(nn.Module):
         keep = None if mean else side.keep
         y = take(self._map(name, x, pe, side), keep)
         if operator.ends_affine:
-            y = F.linear(y, *operator.exit())
+            y = affine(y, *operator.exit())
         y = dropout(y, self.dropout, self.training)
         if mean:
             y = segment_mean(y, side.groups)[segment_torch.row_groups(side.groups, y)]
@@ -211,14 +210,27 @@ class CoNHDConv(nn.Module):
                 u = u if shift is None else u + shift(own_pe)
                 y: Tensor = operator(u, side.groups)
                 return y
-            weight, bias = operator.entry()
-            if shift is None or own_pe is None:
-                return operator.after_entry(affine(x, weight, bias, side.rows), side.groups)
-            z = affine(x, weight, torch.addmv(bias, weight, shift.bias), side.rows)
-            z = z.addmm_(own_pe, (weight @ shift.weight).t())
-            return operator.after_entry(z, side.groups)
+            return operator.after_entry(
+                self._entered(operator, shift, x, own_pe, side), side.groups
+            )
 
         if self.recompute and torch.is_grad_enabled():
             y: Tensor = checkpoint(run, use_reentrant=False, preserve_rng_state=False)
             return y
         return run()
+
+    @staticmethod
+    def _entered(
+        operator: SetOperator, shift: nn.Linear | None, x: Matrix, pe: Tensor | None, side: Side
+    ) -> Tensor:
+        """The rows with their encoding after an operator's first affine map."""
+        weight, bias = operator.entry()
+        extra = []
+        if shift is not None and pe is not None:
+            bias = torch.addmv(bias, weight, shift.bias)
+            extra = [(pe, weight @ shift.weight)]
+        x = choose(x, side.rows)
+        if isinstance(x, Tensor):
+            return sum_of_products([(x, weight), *extra], bias)
+        z = SharedRows(F.linear(x.base, weight, bias), x.index)
+        return sum_of_products(extra, base=z) if extra else z.dense()

@@ -15,15 +15,14 @@ from torch.autograd.function import once_differentiable
 
 from graphsparse.backend import native, requested_threads
 from graphsparse.models import segment_torch
+from graphsparse.models.tall_products import fresh, is_native, rows_of
 from graphsparse.operators.groups import Groups
-
-_NATIVE = (torch.float32, torch.float64)
 
 
 def segment_mean(x: Tensor, groups: Groups) -> Tensor:
     """Return the mean of the rows of each group, shape (groups, dim); 0 for an empty group."""
     _check_rows("x", x, groups.num_rows)
-    if not _is_native(x):
+    if not is_native(x):
         return segment_torch.mean(x, groups)
     result: Tensor = _Mean.apply(x, groups)
     return result
@@ -35,7 +34,7 @@ def segment_max(x: Tensor, groups: Groups) -> Tensor:
     Of equal entries the first row of the group gets the gradient.
     """
     _check_rows("x", x, groups.num_rows)
-    if not _is_native(x):
+    if not is_native(x):
         return segment_torch.largest(x, groups)
     result: Tensor = _Max.apply(x, groups)
     return result
@@ -60,7 +59,7 @@ def segment_update(z: Tensor, weight: Tensor, bias: Tensor, groups: Groups) -> T
     Tensor, shape (n, dim)
     """
     _check_rows("z", z, groups.num_rows)
-    if not _is_native(z):
+    if not is_native(z):
         return segment_torch.update(z, weight, bias, groups)
     result: Tensor = _Update.apply(z, weight, bias, groups)
     return result
@@ -86,7 +85,7 @@ def softmax_pool(logits: Tensor, values: Tensor, groups: Groups, heads: int) -> 
         ``points`` rows per group; zeros for an empty group.
     """
     _check_rows("values", values, groups.num_rows)
-    if not _is_native(values):
+    if not is_native(values):
         return segment_torch.softmax_pool(logits, values, groups, heads)
     result: Tensor = _Pool.apply(logits, values, groups, heads)
     return result
@@ -119,7 +118,7 @@ def group_read(
     Keys and values are not copied to the rows: a group's lie in cache while its rows stream by.
     """
     _check_rows("q", q, groups.num_rows)
-    if not _is_native(q):
+    if not is_native(q):
         return segment_torch.group_read(q, keys, values, groups, heads, scale)
     result: Tensor = _Read.apply(q, keys, values, groups, heads, scale)
     return result
@@ -130,23 +129,13 @@ def _check_rows(name: str, x: Tensor, rows: int) -> None:
         raise ValueError(f"{name} must have shape ({rows}, dim), got {tuple(x.shape)}")
 
 
-def _is_native(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype in _NATIVE
-
-
-def _rows(x: Tensor) -> Any:
-    """The rows of a matrix whose columns are adjacent, for a kernel; no copy if they are."""
-    x = x.detach()
-    return (x if x.stride(1) == 1 else x.contiguous()).numpy()
-
-
 def _flat(x: Tensor) -> Any:
     return x.detach().contiguous().view(-1).numpy()
 
 
 def _relu_mean(z: Tensor, groups: Groups, relu: bool) -> Tensor:
     out = z.new_empty(groups.num_groups, z.shape[1])
-    native.segment_mean(groups.ptr, groups.order, _rows(z), relu, _flat(out), requested_threads())
+    native.segment_mean(groups.ptr, groups.order, rows_of(z), relu, _flat(out), requested_threads())
     return out
 
 
@@ -162,7 +151,7 @@ class _Mean(torch.autograd.Function):
         groups = ctx.groups
         out = grad.new_empty(groups.num_rows, grad.shape[1])
         native.segment_mean_grad(
-            groups.ptr, groups.order, _rows(out), False, _flat(grad), _rows(out),
+            groups.ptr, groups.order, rows_of(out), False, _flat(grad), rows_of(out),
             requested_threads(),
         )  # fmt: skip
         return out, None
@@ -174,7 +163,7 @@ class _Max(torch.autograd.Function):
         out = x.new_empty(groups.num_groups, x.shape[1])
         ctx.groups, ctx.which = groups, np.empty(out.numel(), np.int64)
         native.segment_max(
-            groups.ptr, groups.order, _rows(x), _flat(out), ctx.which, requested_threads()
+            groups.ptr, groups.order, rows_of(x), _flat(out), ctx.which, requested_threads()
         )
         return out
 
@@ -184,7 +173,7 @@ class _Max(torch.autograd.Function):
         groups = ctx.groups
         out = grad.new_empty(groups.num_rows, grad.shape[1])
         native.segment_max_grad(
-            groups.ptr, groups.order, _flat(grad), ctx.which, _rows(out), requested_threads()
+            groups.ptr, groups.order, _flat(grad), ctx.which, rows_of(out), requested_threads()
         )
         return out, None
 
@@ -196,9 +185,9 @@ class _Update(torch.autograd.Function):
         z = z.detach()
         pooled = _relu_mean(z[:, :dim], groups, relu=True)
         shift = torch.addmm(bias, pooled, weight.t())
-        out = z.new_empty(len(z), dim)
+        out = fresh(z, len(z), dim)
         native.segment_add_relu(
-            groups.ptr, groups.order, _rows(z[:, dim:]), _flat(shift), out.numpy(),
+            groups.ptr, groups.order, rows_of(z[:, dim:]), _flat(shift), out.numpy(),
             requested_threads(),
         )  # fmt: skip
         ctx.groups = groups
@@ -210,14 +199,14 @@ class _Update(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, weight, pooled, out = ctx.saved_tensors
         groups, dim = ctx.groups, len(weight)
-        grad_z, grad_shift = torch.empty_like(z), torch.empty_like(pooled)
+        grad_z, grad_shift = fresh(z, *z.shape), torch.empty_like(pooled)
         native.segment_add_relu_grad(
-            groups.ptr, groups.order, out.numpy(), _rows(grad), _rows(grad_z[:, dim:]),
+            groups.ptr, groups.order, out.numpy(), rows_of(grad), rows_of(grad_z[:, dim:]),
             _flat(grad_shift), requested_threads(),
         )  # fmt: skip
         native.segment_mean_grad(
-            groups.ptr, groups.order, _rows(z[:, :dim]), True, _flat(grad_shift @ weight),
-            _rows(grad_z[:, :dim]), requested_threads(),
+            groups.ptr, groups.order, rows_of(z[:, :dim]), True, _flat(grad_shift @ weight),
+            rows_of(grad_z[:, :dim]), requested_threads(),
         )  # fmt: skip
         return grad_z, grad_shift.t() @ pooled, grad_shift.sum(0), None
 
@@ -229,7 +218,7 @@ class _Pool(torch.autograd.Function):
         att = values.new_empty(logits.numel())
         out = values.new_empty(groups.num_groups * points, values.shape[1])
         native.segment_pool(
-            groups.ptr, groups.order, heads, _rows(logits), _rows(values), _flat(att), _flat(out),
+            groups.ptr, groups.order, heads, rows_of(logits), rows_of(values), _flat(att), _flat(out),
             requested_threads(),
         )  # fmt: skip
         ctx.groups, ctx.heads, ctx.shape = groups, heads, logits.shape
@@ -243,7 +232,7 @@ class _Pool(torch.autograd.Function):
         grad_logits = att.new_empty(ctx.shape)
         grad_values = values.new_empty(values.shape)
         native.segment_pool_grad(
-            ctx.groups.ptr, ctx.groups.order, ctx.heads, _rows(values), _flat(att), _flat(grad),
+            ctx.groups.ptr, ctx.groups.order, ctx.heads, rows_of(values), _flat(att), _flat(grad),
             grad_logits.numpy(), grad_values.numpy(), requested_threads(),
         )  # fmt: skip
         return grad_logits, grad_values, None, None
@@ -258,7 +247,7 @@ class _Read(torch.autograd.Function):
         att = q.new_empty(len(q) * points * heads)
         out = q.new_empty(q.shape)
         native.segment_read(
-            groups.ptr, groups.order, heads, points, scale, _rows(q), _rows(keys), _rows(values),
+            groups.ptr, groups.order, heads, points, scale, rows_of(q), rows_of(keys), rows_of(values),
             _flat(att), out.numpy(), requested_threads(),
         )  # fmt: skip
         ctx.groups, ctx.sizes = groups, (heads, points, scale)
@@ -271,7 +260,7 @@ class _Read(torch.autograd.Function):
         q, keys, values, att = ctx.saved_tensors
         grads = [x.new_empty(x.shape) for x in (q, keys, values)]
         native.segment_read_grad(
-            ctx.groups.ptr, ctx.groups.order, *ctx.sizes, _rows(q), _rows(keys), _rows(values),
-            _flat(att), _rows(grad), *(x.numpy() for x in grads), requested_threads(),
+            ctx.groups.ptr, ctx.groups.order, *ctx.sizes, rows_of(q), rows_of(keys), rows_of(values),
+            _flat(att), rows_of(grad), *(x.numpy() for x in grads), requested_threads(),
         )  # fmt: skip
         return (*grads, None, None, None)

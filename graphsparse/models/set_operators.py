@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from graphsparse.checks import check_choice, check_count
 from graphsparse.models import segment_torch
 from graphsparse.models.segment import group_read, segment_mean, segment_update, softmax_pool
+from graphsparse.models.tall_products import affine
 from graphsparse.operators.groups import Groups
 
 OPERATORS = ("unb", "sab", "isab")
@@ -52,7 +53,7 @@ class UNB(nn.Module):
         """Return one row per row of ``u``, shape (n, dim)."""
         if self.layer_norm:
             return self._normed(u, groups)
-        return F.linear(self.hidden(F.linear(u, *self.entry()), groups), *self.exit())
+        return affine(self.hidden(affine(u, *self.entry()), groups), *self.exit())
 
     def entry(self) -> tuple[Tensor, Tensor]:
         """Return weight (2 * dim, dim) and bias of all that reads the input."""
@@ -143,7 +144,7 @@ class SAB(nn.Module):
 
     def forward(self, u: Tensor, groups: Groups) -> Tensor:
         """Return one row per row of ``u``, shape (n, dim)."""
-        return self.after_entry(F.linear(u, *self.entry()), groups)
+        return self.after_entry(affine(u, *self.entry()), groups)
 
     def entry(self) -> tuple[Tensor, Tensor]:
         """Return weight (3 * dim, dim) and bias of queries, keys and values."""
@@ -201,7 +202,7 @@ class ISAB(nn.Module):
 
     def forward(self, u: Tensor, groups: Groups) -> Tensor:
         """Return one row per row of ``u``, shape (n, dim)."""
-        return self.after_entry(F.linear(u, *self.entry()), groups)
+        return self.after_entry(affine(u, *self.entry()), groups)
 
     def after_entry(self, z: Tensor, groups: Groups) -> Tensor:
         """Return the result from what :meth:`entry` made of the input."""
@@ -278,8 +279,8 @@ class SetOperator(nn.ModuleList):
             for block in self:
                 u = block(u, groups)
             return u
-        y = self.after_entry(F.linear(u, *self.entry()), groups)
-        return F.linear(y, *self.exit()) if self.ends_affine else y
+        y = self.after_entry(affine(u, *self.entry()), groups)
+        return affine(y, *self.exit()) if self.ends_affine else y
 
     def entry(self) -> tuple[Tensor, Tensor]:
         """Return weight and bias of the affine map that alone reads the input."""
@@ -307,6 +308,6 @@ class SetOperator(nn.ModuleList):
         u, last = first.hidden(z, groups), first  # type: ignore[operator]
         for block in others:
             (entry, shift), (weight, bias) = block.entry(), last.exit()  # type: ignore[operator]
-            z = F.linear(u, entry @ weight, torch.addmv(shift, entry, bias))
+            z = affine(u, entry @ weight, torch.addmv(shift, entry, bias))
             u, last = block.hidden(z, groups), block  # type: ignore[operator]
         return u

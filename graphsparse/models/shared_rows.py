@@ -1,4 +1,4 @@
-"""Matrices whose rows repeat: an affine map of them costs one product per distinct row."""
+"""Matrices whose rows repeat: a product with them costs what its distinct rows cost."""
 
 from __future__ import annotations
 
@@ -47,13 +47,6 @@ def choose(x: Matrix, rows: Array | None) -> Matrix:
     if isinstance(x, SharedRows):
         return x if rows is None else SharedRows(x.base, x.index[rows])
     return take(x, rows)
-
-
-def affine(x: Matrix, weight: Tensor, bias: Tensor | None, rows: Array | None = None) -> Tensor:
-    """Return ``x[rows] @ weight.T + bias``, all rows for None; never a view of ``x``."""
-    if isinstance(x, SharedRows):
-        return take(F.linear(x.base, weight, bias), x.index if rows is None else x.index[rows])
-    return F.linear(take(x, rows), weight, bias)
 
 
 def take(x: Tensor, rows: Array | None) -> Tensor:
