@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_choice, check_count
 from graphsparse.models import segment_torch
+from graphsparse.models.induced import Shape, induced_attention
 from graphsparse.models.segment import group_read, segment_mean, segment_update, softmax_pool
-from graphsparse.models.tall_products import affine
+from graphsparse.models.tall_products import affine, is_native
 from graphsparse.operators.groups import Groups
 
 OPERATORS = ("unb", "sab", "isab")
@@ -208,15 +209,17 @@ class ISAB(nn.Module):
         """Return the result from what :meth:`entry` made of the input."""
         induce, read, dim = self.induce, self.read, self.inducing.shape[1]
         points = induce.q(self.inducing)
+        weight = torch.cat([read.k.weight, read.v.weight])
+        bias = torch.cat([read.k.bias, read.v.bias])
+        if is_native(z) and not induce.layer_norm:
+            outs = [(a.out.weight, a.out.bias) for a in (induce, read)]
+            shape = Shape(len(points), induce.heads, dim, read.scale)
+            maps = [outs[0], (weight, bias), outs[1]]
+            return induced_attention(z, points, maps, groups, shape)
         logits, values, q = z.split([z.shape[1] - 2 * dim, dim, dim], dim=1)
         pooled = softmax_pool(logits, values, groups, induce.heads)
         seen = pooled.view(-1, len(points), dim) + points
-        hidden = induce.finish(seen.view(-1, dim))
-        pairs = F.linear(
-            hidden,
-            torch.cat([read.k.weight, read.v.weight]),
-            torch.cat([read.k.bias, read.v.bias]),
-        )
+        pairs = affine(induce.finish(seen.view(-1, dim)), weight, bias)
         keys, values = pairs.split(dim, dim=1)
         return read.finish(group_read(q, keys, values, groups, read.heads, read.scale))
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from graphsparse.backend import native, requested_threads
+from graphsparse.models import device_ops
 from graphsparse.models.segment_torch import indices
 from graphsparse.models.shared_rows import Matrix, SharedRows, dense
 
@@ -51,7 +52,7 @@ def sum_of_products(
 
 def is_native(x: Tensor) -> bool:
     """Tell whether the kernels of the CPU take a tensor."""
-    return x.device.type == "cpu" and x.dtype in _TYPES
+    return x.device.type == "cpu" and x.dtype in _TYPES and not device_ops.is_on_gpu(x)
 
 
 def fresh(like: Tensor, *shape: int) -> Tensor:
@@ -59,7 +60,7 @@ def fresh(like: Tensor, *shape: int) -> Tensor:
     size = 1
     for length in shape:
         size *= length
-    if size * like.element_size() < _LARGE:
+    if size * like.element_size() < _LARGE or not is_native(like):
         return like.new_empty(shape)
     sample = like.new_empty(0).numpy()
     memory: Tensor = torch.from_numpy(native.uninitialised(sample, size))
