@@ -42,12 +42,14 @@ __device__ T exponential(T x) {
   return static_cast<T>(exp(x));
 }
 
-#define GS_KERNEL    \
-  template <class T> \
-  __global__ void __launch_bounds__(256, 4)
+// Blocks of 256 threads, so many on a multiprocessor at once.
+#define GS_KERNEL(BLOCKS) \
+  template <class T>      \
+  __global__ void __launch_bounds__(256, BLOCKS)
 
-GS_KERNEL segment_mean_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
-                              bool relu, const T* x, int64_t stride, T* out) {
+GS_KERNEL(4)
+segment_mean_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
+                    bool relu, const T* x, int64_t stride, T* out) {
   const Segments s{ptr, order};
   const Rows<const T> rows{x, stride};
   each_group(groups, [=](int64_t g) {
@@ -56,9 +58,10 @@ GS_KERNEL segment_mean_kernel(int64_t groups, const int64_t* ptr, const int64_t*
   });
 }
 
-GS_KERNEL segment_mean_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                                   int64_t dim, bool relu, const T* x, int64_t stride,
-                                   const T* grad, T* grad_x, int64_t grad_stride) {
+GS_KERNEL(4)
+segment_mean_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
+                         bool relu, const T* x, int64_t stride, const T* grad, T* grad_x,
+                         int64_t grad_stride) {
   const Segments s{ptr, order};
   const Rows<const T> rows{x, stride};
   const Rows<T> to{grad_x, grad_stride};
@@ -68,44 +71,45 @@ GS_KERNEL segment_mean_grad_kernel(int64_t groups, const int64_t* ptr, const int
   });
 }
 
-GS_KERNEL segment_max_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
-                             const T* x, int64_t stride, T* out, int64_t* which) {
+GS_KERNEL(4)
+segment_max_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
+                   const T* x, int64_t stride, T* out, int64_t* which) {
   each_group(groups, [=](int64_t g) {
     max_forward(Warp(), Segments{ptr, order}, g, Rows<const T>{x, stride}, dim, out, which);
   });
 }
 
-GS_KERNEL segment_max_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                                  int64_t dim, const T* grad, const int64_t* which, T* grad_x,
-                                  int64_t grad_stride) {
+GS_KERNEL(4)
+segment_max_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
+                        const T* grad, const int64_t* which, T* grad_x, int64_t grad_stride) {
   each_group(groups, [=](int64_t g) {
     max_backward(Warp(), Segments{ptr, order}, g, dim, grad, which, Rows<T>{grad_x, grad_stride});
   });
 }
 
-GS_KERNEL segment_add_relu_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                                  int64_t dim, const T* x, int64_t stride, const T* shift, T* out,
-                                  int64_t out_stride) {
+GS_KERNEL(4)
+segment_add_relu_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
+                        const T* x, int64_t stride, const T* shift, T* out, int64_t out_stride) {
   each_group(groups, [=](int64_t g) {
     add_relu_forward(Warp(), Segments{ptr, order}, g, Rows<const T>{x, stride}, dim, shift,
                      Rows<T>{out, out_stride});
   });
 }
 
-GS_KERNEL segment_add_relu_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                                       int64_t dim, const T* out, int64_t out_stride, const T* grad,
-                                       int64_t stride, T* grad_x, int64_t grad_stride,
-                                       T* grad_shift) {
+GS_KERNEL(4)
+segment_add_relu_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t dim,
+                             const T* out, int64_t out_stride, const T* grad, int64_t stride,
+                             T* grad_x, int64_t grad_stride, T* grad_shift) {
   each_group(groups, [=](int64_t g) {
     add_relu_backward(Warp(), Segments{ptr, order}, g, Rows<const T>{out, out_stride}, dim,
                       Rows<const T>{grad, stride}, Rows<T>{grad_x, grad_stride}, grad_shift);
   });
 }
 
-GS_KERNEL segment_pool_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                              int64_t points, int64_t heads, int64_t width, const T* logits,
-                              int64_t logits_stride, const T* values, int64_t values_stride,
-                              const T* start, T* att, T* pooled) {
+GS_KERNEL(4)
+segment_pool_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t points,
+                    int64_t heads, int64_t width, const T* logits, int64_t logits_stride,
+                    const T* values, int64_t values_stride, const T* start, T* att, T* pooled) {
   const Induced a{points, heads, width};
   each_group(groups, [=](int64_t g) {
     pool_forward(Warp(), Segments{ptr, order}, g, a, Rows<const T>{logits, logits_stride},
@@ -113,11 +117,11 @@ GS_KERNEL segment_pool_kernel(int64_t groups, const int64_t* ptr, const int64_t*
   });
 }
 
-GS_KERNEL segment_pool_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                                   int64_t points, int64_t heads, int64_t width, const T* values,
-                                   int64_t values_stride, const T* att, const T* grad,
-                                   T* grad_logits, int64_t grad_logits_stride, T* grad_values,
-                                   int64_t grad_values_stride) {
+GS_KERNEL(4)
+segment_pool_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t points,
+                         int64_t heads, int64_t width, const T* values, int64_t values_stride,
+                         const T* att, const T* grad, T* grad_logits, int64_t grad_logits_stride,
+                         T* grad_values, int64_t grad_values_stride) {
   const Induced a{points, heads, width};
   each_group(groups, [=](int64_t g) {
     pool_backward(Warp(), Segments{ptr, order}, g, a, Rows<const T>{values, values_stride}, att,
@@ -126,10 +130,11 @@ GS_KERNEL segment_pool_grad_kernel(int64_t groups, const int64_t* ptr, const int
   });
 }
 
-GS_KERNEL segment_read_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                              int64_t points, int64_t heads, int64_t width, T scale, const T* q,
-                              int64_t q_stride, const T* keys, int64_t keys_stride, const T* values,
-                              int64_t values_stride, T* att, T* out, int64_t out_stride) {
+GS_KERNEL(4)
+segment_read_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t points,
+                    int64_t heads, int64_t width, T scale, const T* q, int64_t q_stride,
+                    const T* keys, int64_t keys_stride, const T* values, int64_t values_stride,
+                    T* att, T* out, int64_t out_stride) {
   const Induced a{points, heads, width};
   each_group(groups, [=](int64_t g) {
     read_forward(Warp(), Segments{ptr, order}, g, a, scale, Rows<const T>{q, q_stride},
@@ -138,14 +143,13 @@ GS_KERNEL segment_read_kernel(int64_t groups, const int64_t* ptr, const int64_t*
   });
 }
 
-GS_WIDE_KERNEL segment_read_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order,
-                                        int64_t points, int64_t heads, int64_t width, T scale,
-                                        const T* q, int64_t q_stride, const T* keys,
-                                        int64_t keys_stride, const T* values, int64_t values_stride,
-                                        const T* att, const T* grad, int64_t grad_stride, T* grad_q,
-                                        int64_t grad_q_stride, T* grad_keys,
-                                        int64_t grad_keys_stride, T* grad_values,
-                                        int64_t grad_values_stride) {
+GS_KERNEL(2)
+segment_read_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t points,
+                         int64_t heads, int64_t width, T scale, const T* q, int64_t q_stride,
+                         const T* keys, int64_t keys_stride, const T* values, int64_t values_stride,
+                         const T* att, const T* grad, int64_t grad_stride, T* grad_q,
+                         int64_t grad_q_stride, T* grad_keys, int64_t grad_keys_stride,
+                         T* grad_values, int64_t grad_values_stride) {
   __shared__ T scratch[kWarps * kMostWeights];
   T* share = scratch + threadIdx.x / 32 * kMostWeights;
   const Induced a{points, heads, width};
@@ -158,6 +162,5 @@ GS_WIDE_KERNEL segment_read_grad_kernel(int64_t groups, const int64_t* ptr, cons
   });
 }
 #undef GS_KERNEL
-#undef GS_WIDE_KERNEL
 
 }  // namespace gs
