@@ -106,7 +106,7 @@ segment_add_relu_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* 
   });
 }
 
-GS_KERNEL(4)
+GS_KERNEL(2)
 segment_pool_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t points,
                     int64_t heads, int64_t width, const T* logits, int64_t logits_stride,
                     const T* values, int64_t values_stride, const T* start, T* att, T* pooled) {
@@ -117,7 +117,7 @@ segment_pool_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, in
   });
 }
 
-GS_KERNEL(4)
+GS_KERNEL(2)
 segment_pool_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t points,
                          int64_t heads, int64_t width, const T* values, int64_t values_stride,
                          const T* att, const T* grad, T* grad_logits, int64_t grad_logits_stride,
@@ -130,7 +130,7 @@ segment_pool_grad_kernel(int64_t groups, const int64_t* ptr, const int64_t* orde
   });
 }
 
-GS_KERNEL(4)
+GS_KERNEL(2)
 segment_read_kernel(int64_t groups, const int64_t* ptr, const int64_t* order, int64_t points,
                     int64_t heads, int64_t width, T scale, const T* q, int64_t q_stride,
                     const T* keys, int64_t keys_stride, const T* values, int64_t values_stride,
