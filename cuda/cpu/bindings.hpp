@@ -19,6 +19,7 @@ void bind_gin_attention(nanobind::module_& m);
 void bind_head_products(nanobind::module_& m);
 void bind_hop_attention(nanobind::module_& m);
 void bind_hypergraph_core(nanobind::module_& m);
+void bind_hypergraph_walks(nanobind::module_& m);
 void bind_laplacian(nanobind::module_& m);
 void bind_ldl(nanobind::module_& m);
 void bind_ordering(nanobind::module_& m);

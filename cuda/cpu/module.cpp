@@ -26,6 +26,7 @@ NB_MODULE(_native, m) {
   gs::bind_head_products(m);
   gs::bind_hop_attention(m);
   gs::bind_hypergraph_core(m);
+  gs::bind_hypergraph_walks(m);
   gs::bind_laplacian(m);
   gs::bind_ldl(m);
   gs::bind_ordering(m);
