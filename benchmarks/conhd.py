@@ -98,8 +98,31 @@ def speed(operator: str, h: Hypergraph, y: Tensor, repeat: int) -> dict[str, Any
     found: dict[str, Any] = {name: joined(runs).as_dict() for name, runs in times.items()}
     found["ratio_cpu"] = round(found["plain"]["cpu_median_s"] / found["ours"]["cpu_median_s"], 2)
     found["peak_bytes"] = peaks
+    found["floor"] = floor(operator, h)
     found["recompute"] = measure(step(lean, lean, h, y), repeat=1, warmup=0).as_dict()
     return found
+
+
+def floor(operator: str, h: Hypergraph) -> dict[str, float]:
+    """Return what the matrix products of our form alone take at the rate of torch's own product."""
+    n, nodes, groups = h.num_incidences, h.num_nodes, h.num_nodes + h.num_hyperedges
+    square, points = DIM * DIM, 4
+    # Rows, then groups, of one block: what reads the rows, what follows.
+    entry = 2 * square + (0 if operator == "unb" else points * 4 * DIM)
+    after = 0 if operator == "unb" else square
+    per_group = square if operator == "unb" else 3 * points * square
+    macs = 2 * (nodes + (LAYERS - 1) * n) * entry  # first blocks; of layer one on nodes
+    macs += LAYERS * (2 * n * (entry + 2 * after) + 2 * groups * per_group)
+    macs += LAYERS * (2 * n + nodes) * square + (LAYERS - 1) * n * square  # updates
+    a, b = torch.randn(n, DIM), torch.randn(DIM, 2 * DIM)
+    out = torch.empty(n, 2 * DIM)
+    rate = 4 * n * square / min(measure(lambda: torch.mm(a, b, out=out), repeat=7).cpu)
+    flop = 6 * macs  # forward, and two products of that size backward
+    return {
+        "product_gflop": flop / 1e9,
+        "torch_gflop_per_s": rate / 1e9,
+        "products_at_that_rate_s": flop / rate,
+    }
 
 
 def peak(run: Callable[[], Any]) -> int:

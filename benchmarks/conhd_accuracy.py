@@ -71,6 +71,7 @@ ARMS: dict[str, dict[str, dict[str, Any]]] = {
     "unb no pe": {"data": {"pe": False}},
     "isab no pe": {"data": {"pe": False}, "model": {"operator": "isab"}},
     "unb random features": {"data": {"features": "random"}},
+    "unb walk features": {"data": {"features": "walks"}},
     "unb 50 %": {"train": {"keep": 0.5, "projection": {"scope": "layer"}}},
     "unb 20 %": {"train": {"keep": 0.2, "projection": {"scope": "layer"}}},
     "unb 10 %": {"train": {"keep": 0.1, "projection": {"scope": "layer"}}},
