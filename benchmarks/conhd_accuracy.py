@@ -56,7 +56,7 @@ PUBLISHED = {
 # first set were chosen by its validation part.
 SHORT = {
     "StackOverflowBiology": (1024, 30, 2, 5e-3),
-    "DBLP": (4096, 8, 1, 5e-3),
+    "DBLP": (4096, 16, 2, 5e-3),
     OUTSIDERS[0]: (128, 70, 2, 2e-3),
     OUTSIDERS[1]: (256, 12, 1, 2e-3),
     OUTSIDERS[2]: (1024, 6, 1, 2e-3),

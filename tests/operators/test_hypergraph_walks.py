@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -55,7 +57,7 @@ def test_walks_take_possible_steps_only():
         assert np.array_equal(paths[:, 0], np.repeat(np.arange(h.num_nodes), 2))
         for path in paths.tolist():
             before = -1
-            for c, w in zip(path, path[1:], strict=False):
+            for c, w in itertools.pairwise(path):
                 allowed = weights(h, before, c)
                 assert allowed[w] > 0 if allowed.any() else w == c
                 before = c
