@@ -47,10 +47,18 @@ def fastrp(r: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def segment(r: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (f"group {name}, {r['rows']:,} rows", f"{r[name]['kernels_ms']} ms", "")
+        for name in ("update", "pool", "read")
+    ]
+
+
 def main() -> None:
     """Print the rows of every result that is there."""
     rows: list[tuple[str, str, str]] = [("what", "measured", "wanted")]
-    for name, of in (("walks", walks), ("teddy", teddy), ("l0", l0), ("fastrp", fastrp)):
+    parts = {"walks": walks, "teddy": teddy, "l0": l0, "fastrp": fastrp, "segment": segment}
+    for name, of in parts.items():
         path = RESULTS / f"gpu-{name}.json"
         if not path.is_file():
             rows.append((name, "no result", ""))

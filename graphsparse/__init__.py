@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from graphsparse.operators.co_diffuse import co_diffuse
     from graphsparse.operators.fastrp import FastRP, fastrp
     from graphsparse.operators.grass import grass
+    from graphsparse.operators.hypergraph_walks import hypergraph_walk_features
     from graphsparse.operators.keep_by_scores import keep_by_scores
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
@@ -58,6 +59,7 @@ _LAZY = {
     "effective_resistance": "graphsparse.linalg",
     "fastrp": "graphsparse.operators.fastrp",
     "grass": "graphsparse.operators.grass",
+    "hypergraph_walk_features": "graphsparse.operators.hypergraph_walks",
     "keep_by_scores": "graphsparse.operators.keep_by_scores",
     "laplacian": "graphsparse.linalg",
     "list_datasets": "graphsparse.datasets",
@@ -97,6 +99,7 @@ __all__ = [
     "effective_resistance",
     "fastrp",
     "grass",
+    "hypergraph_walk_features",
     "keep_by_scores",
     "laplacian",
     "list_datasets",

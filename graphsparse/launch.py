@@ -51,6 +51,12 @@ KERNELS: dict[str, tuple[str, ...]] = {
         *_typed("zero_kernel", *_WORDS),
         "pick_digit_kernel",
     ),
+    "segment.cu": _typed(
+        "segment_mean_kernel segment_mean_grad_kernel segment_max_kernel segment_max_grad_kernel "
+        "segment_add_relu_kernel segment_add_relu_grad_kernel "
+        "segment_pool_kernel segment_pool_grad_kernel segment_read_kernel segment_read_grad_kernel",
+        *("float", "double"),
+    ),
     "sketch.cu": (
         *_typed(
             "warp_rows_kernel block_rows_kernel hub_pieces_kernel hub_rows_kernel",

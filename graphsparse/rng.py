@@ -27,6 +27,8 @@ REPORT = 7
 DATASETS = 64
 SHUFFLE_WITHIN = 65
 INCIDENCE_SAMPLING = 66
+HYPERGRAPH_WALKS = 67
+SKIP_GRAM = 68
 
 
 def draw(seed: int, items: UInt64, step: int, domain: int) -> UInt64:

@@ -2,7 +2,8 @@
 // two halves of an induced set attention (J. Lee et al., ICML 2019).  Every row is in one group.
 //
 // A Team runs one group: `each(n, f)` calls f(0..n-1) once each, `dot` is a sum all members see,
-// `sync` orders what the members wrote.  On the CPU a team is one thread, on the GPU one warp.
+// `sync` orders what the members wrote: `each` over a row and `add_scaled` to one of its heads may
+// give a column to different members.  On the CPU a team is one thread, on the GPU one warp.
 #pragma once
 #include "core/hd.hpp"
 
@@ -114,20 +115,21 @@ GS_HD void add_relu_backward(Team team, Segments s, int64_t g, Rows<const T> out
 }
 
 // Sizes of an attention with `points` seeds (or induced rows) and `heads` heads of `width`.
-struct Heads {
+struct Induced {
   int64_t points, heads, width;
   GS_HD int64_t weights() const { return points * heads; }
   GS_HD int64_t dim() const { return heads * width; }
 };
 
 // Softmax over the members of a group of each column of `logits` (n, points * heads), then
-// pooled (groups, points, heads * width): weighted sums of `values` (n, heads * width).
+// pooled (groups, points, heads * width): `start` (points, heads * width), null for zeros, plus
+// weighted sums of `values` (n, heads * width).
 template <class T, class Team, class Exp>
-GS_HD void pool_forward(Team team, Segments s, int64_t g, Heads a, Rows<const T> logits,
-                        Rows<const T> values, T* att, T* pooled, Exp exponential) {
+GS_HD void pool_forward(Team team, Segments s, int64_t g, Induced a, Rows<const T> logits,
+                        Rows<const T> values, const T* start, T* att, T* pooled, Exp exponential) {
   const int64_t first = s.ptr[g], last = s.ptr[g + 1], k = a.weights();
   T* out = pooled + g * a.points * a.dim();
-  team.each(a.points * a.dim(), [=](int64_t c) { out[c] = T(0); });
+  team.each(a.points * a.dim(), [=](int64_t c) { out[c] = start ? start[c] : T(0); });
   if (first == last) return;
   team.each(k, [=](int64_t w) {
     T top = logits[s.rows[first]][w], sum = T(0);
@@ -153,7 +155,7 @@ GS_HD void pool_forward(Team team, Segments s, int64_t g, Heads a, Rows<const T>
 }
 
 template <class T, class Team>
-GS_HD void pool_backward(Team team, Segments s, int64_t g, Heads a, Rows<const T> values,
+GS_HD void pool_backward(Team team, Segments s, int64_t g, Induced a, Rows<const T> values,
                          const T* att, const T* grad, Rows<T> grad_logits, Rows<T> grad_values) {
   const int64_t first = s.ptr[g], last = s.ptr[g + 1], k = a.weights();
   const T* d = grad + g * a.points * a.dim();
@@ -161,6 +163,7 @@ GS_HD void pool_backward(Team team, Segments s, int64_t g, Heads a, Rows<const T
     const int64_t row = s.rows[i];
     const T* p = att + row * k;
     team.each(a.dim(), [=](int64_t c) { grad_values[row][c] = T(0); });
+    team.sync();
     for (int64_t j = 0; j < a.points; ++j)
       for (int64_t h = 0; h < a.heads; ++h) {
         const T* dj = d + j * a.dim() + h * a.width;
@@ -184,7 +187,7 @@ GS_HD void pool_backward(Team team, Segments s, int64_t g, Heads a, Rows<const T
 // Each row attends to the `points` rows that belong to its group: out = q + softmax(q k' scale) v
 // per head.  keys, values (groups, points, heads * width); att (n, points * heads).
 template <class T, class Team, class Exp>
-GS_HD void read_forward(Team team, Segments s, int64_t g, Heads a, T scale, Rows<const T> q,
+GS_HD void read_forward(Team team, Segments s, int64_t g, Induced a, T scale, Rows<const T> q,
                         Rows<const T> keys, Rows<const T> values, T* att, Rows<T> out,
                         Exp exponential) {
   const int64_t m = a.points;
@@ -211,6 +214,7 @@ GS_HD void read_forward(Team team, Segments s, int64_t g, Heads a, T scale, Rows
     const T* from = q[row];
     T* to = out[row];
     team.each(a.dim(), [=](int64_t c) { to[c] = from[c]; });
+    team.sync();
     for (int64_t j = 0; j < m; ++j)
       for (int64_t h = 0; h < a.heads; ++h)
         team.add_scaled(to + h * a.width, p[j * a.heads + h], values[g * m + j] + h * a.width,
@@ -220,7 +224,7 @@ GS_HD void read_forward(Team team, Segments s, int64_t g, Heads a, T scale, Rows
 
 // `share` (points * heads) is scratch of the team.
 template <class T, class Team>
-GS_HD void read_backward(Team team, Segments s, int64_t g, Heads a, T scale, Rows<const T> q,
+GS_HD void read_backward(Team team, Segments s, int64_t g, Induced a, T scale, Rows<const T> q,
                          Rows<const T> keys, Rows<const T> values, const T* att, Rows<const T> grad,
                          Rows<T> grad_q, Rows<T> grad_keys, Rows<T> grad_values, T* share) {
   const int64_t m = a.points;
@@ -228,6 +232,7 @@ GS_HD void read_backward(Team team, Segments s, int64_t g, Heads a, T scale, Row
     T *dk = grad_keys[g * m + j], *dv = grad_values[g * m + j];
     team.each(a.dim(), [=](int64_t c) { dk[c] = dv[c] = T(0); });
   }
+  team.sync();
   for (int64_t i = s.ptr[g]; i < s.ptr[g + 1]; ++i) {
     const int64_t row = s.rows[i];
     const T *p = att + row * a.weights(), *d = grad[row];
@@ -248,6 +253,7 @@ GS_HD void read_backward(Team team, Segments s, int64_t g, Heads a, T scale, Row
     team.sync();
     T* to = grad_q[row];
     team.each(a.dim(), [=](int64_t c) { to[c] = d[c]; });
+    team.sync();
     for (int64_t j = 0; j < m; ++j)
       for (int64_t h = 0; h < a.heads; ++h) {
         const T x = share[j * a.heads + h];

@@ -19,30 +19,6 @@ GS_INLINE void prefetch_bytes(const void* p, int64_t bytes) {
   for (int64_t k = 0; k < bytes; k += 64) __builtin_prefetch(line + k);
 }
 
-GS_INLINE float lane_sum(const Vec<float>& x) {
-  const auto half = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
-                    __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-  const auto quarter = __builtin_shufflevector(half, half, 0, 1, 2, 3) +
-                       __builtin_shufflevector(half, half, 4, 5, 6, 7);
-  return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
-}
-GS_INLINE double lane_sum(const Vec<double>& x) {
-  const auto half =
-      __builtin_shufflevector(x, x, 0, 1, 2, 3) + __builtin_shufflevector(x, x, 4, 5, 6, 7);
-  return (half[0] + half[2]) + (half[1] + half[3]);
-}
-
-// As `dot`, with the lanes added pairwise: fewer dependent additions.
-template <class T>
-GS_INLINE T head_dot(const T* a, const T* b, int64_t size) {
-  Vec<T> lanes = {};
-  int64_t k = 0;
-  for (; k + kLanes<T> <= size; k += kLanes<T>) lanes += *vec(a + k) * *vec(b + k);
-  T sum = lane_sum(lanes);
-  for (; k < size; ++k) sum += a[k] * b[k];
-  return sum;
-}
-
 // out (count, heads) = q . rows[cols[e]] per head.  Fetches the same rows of `next` meanwhile.
 template <class T>
 GS_INLINE void row_dots(const T* q, const T* rows, const T* next, const int32_t* cols,

@@ -26,6 +26,7 @@ NB_MODULE(_native, m) {
   gs::bind_head_products(m);
   gs::bind_hop_attention(m);
   gs::bind_hypergraph_core(m);
+  gs::bind_hypergraph_walks(m);
   gs::bind_laplacian(m);
   gs::bind_ldl(m);
   gs::bind_ordering(m);
@@ -43,6 +44,7 @@ NB_MODULE(_native, m) {
   gs::bind_spanner(m);
   gs::bind_sparse_linear(m);
   gs::bind_spmm(m);
+  gs::bind_tall_product(m);
   gs::bind_tree(m);
   gs::bind_triangles(m);
   gs::bind_trim(m);

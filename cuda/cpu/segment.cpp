@@ -2,6 +2,8 @@
 // do not depend on the number of threads.
 #include "core/segment.hpp"
 
+#include <nanobind/stl/optional.h>
+
 #include <cmath>
 
 #include "cpu/bindings.hpp"
@@ -19,7 +21,7 @@ struct Alone {
   }
   template <class T>
   GS_INLINE T dot(const T* a, const T* b, int64_t n) const {
-    return gs::dot(a, b, n);
+    return head_dot(a, b, n);
   }
   template <class T>
   GS_INLINE void add_scaled(T* y, T factor, const T* x, int64_t n) const {
@@ -33,7 +35,7 @@ struct Alone {
 template <class T>
 struct Job {
   Segments s;
-  Heads a;
+  Induced a;
   int64_t dim;
   bool relu;
   T scale;
@@ -65,9 +67,9 @@ T exponential(T x) {
   GS_SEGMENT_LOOP(T, add_relu, add_relu_forward(Alone{}, j.s, g, j.x, j.dim, j.group, j.out))      \
   GS_SEGMENT_LOOP(T, add_relu_grad,                                                                \
                   add_relu_backward(Alone{}, j.s, g, j.x, j.dim, j.grad, j.out, j.result))         \
-  GS_SEGMENT_LOOP(                                                                                 \
-      T, pool,                                                                                     \
-      pool_forward(Alone{}, j.s, g, j.a, j.x, j.values, j.weights, j.result, exponential<T>))      \
+  GS_SEGMENT_LOOP(T, pool,                                                                         \
+                  pool_forward(Alone{}, j.s, g, j.a, j.x, j.values, j.group, j.weights, j.result,  \
+                               exponential<T>))                                                    \
   GS_SEGMENT_LOOP(T, pool_grad,                                                                    \
                   pool_backward(Alone{}, j.s, g, j.a, j.values, j.att, j.group, j.out, j.out2))    \
   GS_SEGMENT_LOOP(T, read,                                                                         \
@@ -202,18 +204,20 @@ void segment_add_relu_grad(In<int64_t> ptr, In<int64_t> order, Strided<T> out, S
 }
 
 template <class T>
-Heads sizes(int64_t heads, const nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>& values,
-            int64_t weights) {
+Induced sizes(int64_t heads, const nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>& values,
+              int64_t weights) {
   return {weights / heads, heads, static_cast<int64_t>(values.shape(1)) / heads};
 }
 
 template <class T>
 void segment_pool(In<int64_t> ptr, In<int64_t> order, int64_t heads, Strided<T> logits,
-                  Strided<T> values, Out<T> att, Out<T> pooled, int threads) {
+                  Strided<T> values, std::optional<In<T>> start, Out<T> att, Out<T> pooled,
+                  int threads) {
   Bound<T> call(ptr, order, threads);
   call.job.a = sizes<T>(heads, values, static_cast<int64_t>(logits.shape(1)));
   call.job.x = rows(logits);
   call.job.values = rows(values);
+  call.job.group = start ? start->data() : nullptr;
   call.job.weights = att.data();
   call.job.result = pooled.data();
   call(call.job.a.points * call.job.a.dim(),
@@ -288,8 +292,8 @@ void bind_type(nb::module_& m) {
         "order"_a.noconvert(), "out"_a.noconvert(), "grad"_a.noconvert(), "grad_x"_a.noconvert(),
         "grad_group"_a.noconvert(), "threads"_a);
   m.def("segment_pool", &segment_pool<T>, "ptr"_a.noconvert(), "order"_a.noconvert(), "heads"_a,
-        "logits"_a.noconvert(), "values"_a.noconvert(), "att"_a.noconvert(), "pooled"_a.noconvert(),
-        "threads"_a);
+        "logits"_a.noconvert(), "values"_a.noconvert(), "start"_a.noconvert().none(),
+        "att"_a.noconvert(), "pooled"_a.noconvert(), "threads"_a);
   m.def("segment_pool_grad", &segment_pool_grad<T>, "ptr"_a.noconvert(), "order"_a.noconvert(),
         "heads"_a, "values"_a.noconvert(), "att"_a.noconvert(), "grad"_a.noconvert(),
         "grad_logits"_a.noconvert(), "grad_values"_a.noconvert(), "threads"_a);

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_count
 from graphsparse.graph import Hypergraph
-from graphsparse.models.conhd_conv import CoNHDConv, take
+from graphsparse.models.conhd_conv import CoNHDConv
 from graphsparse.models.dropout import dropout
+from graphsparse.models.shared_rows import Matrix, SharedRows, choose, dense, take
 from graphsparse.operators.incidence_blocks import IncidenceBatch, full_batch
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -155,7 +156,7 @@ class CoNHD(nn.Module):
         edge_x : Tensor, shape (M, edge_dim)
             Features of all hyperedges, with ``edge_dim`` above 0.
         """
-        return self._head(self.states(data, x, pe, edge_x)[-1])
+        return self._head(dense(self._states(data, x, pe, edge_x)[-1]))
 
     def co_representations(
         self,
@@ -165,7 +166,7 @@ class CoNHD(nn.Module):
         edge_x: Tensor | None = None,
     ) -> Tensor:
         """Return the last state, shape (n, dim); arguments as for :meth:`forward`."""
-        return self.states(data, x, pe, edge_x)[-1]
+        return dense(self._states(data, x, pe, edge_x)[-1])
 
     def states(
         self,
@@ -175,6 +176,15 @@ class CoNHD(nn.Module):
         edge_x: Tensor | None = None,
     ) -> list[Tensor]:
         """Return the state at the start and after each layer; arguments as for :meth:`forward`."""
+        return [dense(state) for state in self._states(data, x, pe, edge_x)]
+
+    def _states(
+        self,
+        data: Hypergraph | IncidenceBatch,
+        x: Tensor,
+        pe: Tensor | None,
+        edge_x: Tensor | None,
+    ) -> list[Matrix]:
         batch = full_batch(data, self.layers) if isinstance(data, Hypergraph) else data
         if len(batch.hops) != self.layers:
             raise ValueError(
@@ -186,7 +196,7 @@ class CoNHD(nn.Module):
             pe = take(pe, batch.rows)
         state = self._conv(0).begin(start)
         source = self._conv(0).source(start)
-        found = [start]
+        found: list[Matrix] = [start]
         for layer, hop in enumerate(batch.hops):
             conv = self._conv(layer)
             if layer and len(self.convs) > 1:
@@ -194,7 +204,7 @@ class CoNHD(nn.Module):
             state = conv(state, source, pe, hop)
             found.append(state[0])
             if hop.keep is not None:
-                start, source = take(start, hop.keep), take(source, hop.keep)
+                start, source = choose(start, hop.keep), choose(source, hop.keep)
                 pe = None if pe is None else take(pe, hop.keep)
         return found
 
@@ -219,18 +229,21 @@ class CoNHD(nn.Module):
         conv: CoNHDConv = self.convs[layer if len(self.convs) > 1 else 0]  # type: ignore[assignment]
         return conv
 
-    def _start(self, batch: IncidenceBatch, x: Tensor, edge_x: Tensor | None) -> Tensor:
+    def _start(self, batch: IncidenceBatch, x: Tensor, edge_x: Tensor | None) -> Matrix:
+        """Initial state; one row per node as long as its incidences do not differ."""
         x = dropout(x, self.feature_dropout, self.training)
-        weight, few = self.in_proj.weight, len(batch.rows) < len(x)
-        if few:
-            x = take(x, batch.nodes)
+        weight, nodes = self.in_proj.weight, batch.nodes
+        if len(batch.rows) < len(x):
+            used, nodes = np.unique(nodes, return_inverse=True)
+            x = take(x, used)
         z = F.linear(x, weight[:, : self.in_dim], self.in_proj.bias)
         if edge_x is not None:
             per_edge = F.linear(edge_x, weight[:, self.in_dim :])
-            z = (z if few else take(z, batch.nodes)) + take(per_edge, batch.hyperedges)
+            z = take(z, nodes) + take(per_edge, batch.hyperedges)
         h = F.relu(z)
-        if edge_x is None and not few:
-            h = take(h, batch.nodes)
+        if edge_x is None and not (self.training and self.input_dropout):
+            return SharedRows(h, nodes)
+        h = h if edge_x is not None else take(h, nodes)
         return dropout(h, self.input_dropout, self.training)
 
     def _head(self, h: Tensor) -> Tensor:

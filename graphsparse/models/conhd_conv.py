@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,10 +14,12 @@ from graphsparse.models import segment_torch
 from graphsparse.models.dropout import dropout
 from graphsparse.models.segment import segment_mean
 from graphsparse.models.set_operators import PAIR_LIMIT, SetOperator
+from graphsparse.models.shared_rows import Matrix, SharedRows, choose, dense, take
+from graphsparse.models.tall_products import affine, sum_of_products
 from graphsparse.operators.incidence_blocks import Hop, Side
 
-Array = np.ndarray[Any, np.dtype[Any]]
-State = tuple[Tensor, ...]  # (h,) or, with ADMM, (h, z_edge, z_node)
+State = tuple[Matrix, ...]  # (h,) or, with ADMM, (h, z_edge, z_node)
+Step = tuple[Tensor, tuple[Tensor, ...]]  # new h; new z_edge and z_node with ADMM
 
 
 class CoNHDConv(nn.Module):
@@ -94,22 +95,32 @@ class CoNHDConv(nn.Module):
         self.dim, self.mode, self.recompute = dim, mode, recompute
         self.within_edge_mean, self.within_node_mean = within_edge_mean, within_node_mean
 
-    def begin(self, h0: Tensor) -> State:
+    def begin(self, h0: Matrix) -> State:
         """Return the state before the first step."""
-        return (h0,) if self.mode == "gd" else (h0, h0, h0)
+        if self.mode == "gd":
+            return (h0,)
+        h0 = dense(h0)
+        return (h0, h0, h0)
 
-    def source(self, h0: Tensor) -> Tensor:
+    def source(self, h0: Matrix) -> Matrix:
         """Return the part of the update that the initial state adds in every step."""
-        return F.linear(h0, self.update.weight[:, -self.dim :], self.update.bias)
+        weight: Tensor = self.update.weight[:, -self.dim :]
+        bias: Tensor = self.update.bias
+        if self._folds():
+            for op, part in self._mixing():
+                bias = torch.addmv(bias, part, op.exit()[1])
+        if isinstance(h0, SharedRows):
+            return SharedRows(F.linear(h0.base, weight, bias), h0.index)
+        return F.linear(h0, weight, bias)
 
-    def forward(self, state: State, source: Tensor, pe: Tensor | None, hop: Hop) -> State:
+    def forward(self, state: State, source: Matrix, pe: Tensor | None, hop: Hop) -> State:
         """Return the state after one step.
 
         Parameters
         ----------
-        state : tuple of Tensor, each of shape (n, dim)
+        state : tuple of Tensor or SharedRows, each of shape (n, dim)
             As :meth:`begin` or the step before returned it.
-        source : Tensor, shape (n, dim)
+        source : Tensor or SharedRows, shape (n, dim)
             What :meth:`source` returned.
         pe : Tensor, shape (n, pe_dim)
             With ``pe_dim`` above 0.
@@ -121,63 +132,105 @@ class CoNHDConv(nn.Module):
         tuple of Tensor
             Rows ``hop.keep`` of the new state.
         """
-        source = take(source, hop.keep)
-        if self.mode == "gd":
-            edge, node = self.messages(state[0], state[0], pe, hop)
-            parts: tuple[Tensor, ...] = (take(state[0], hop.keep), edge, node)
-            duals: State = ()
-        else:
-            h, z_edge, z_node = state
-            edge, node = self.messages(2.0 * h - z_edge, 2.0 * h - z_node, pe, hop)
-            h, z_edge, z_node = (take(part, hop.keep) for part in state)
-            duals = parts = (edge + z_edge - h, node + z_node - h)
-        out = source
-        for part, weight in zip(parts, self.update.weight.split(self.dim, dim=1), strict=False):
-            out = torch.addmm(out, part, weight.t())
+        source = choose(source, hop.keep)
+        out, duals = (self._gd if self.mode == "gd" else self._admm)(state, source, pe, hop)
         if self.update_norm is not None:
             out = self.update_norm(out)
         return (out, *duals)
 
+    def _gd(self, state: State, source: Matrix, pe: Tensor | None, hop: Hop) -> Step:
+        h, own = state[0], self.update.weight[:, : self.dim]
+        parts = self._parts(h, pe, hop)
+        if isinstance(h, SharedRows) and isinstance(source, SharedRows):
+            source = SharedRows(torch.addmm(source.base, h.base, own.t()), source.index)
+        else:
+            parts = [(dense(choose(h, hop.keep)), own), *parts]
+        return sum_of_products(parts, base=source), ()
+
+    def _admm(self, state: State, source: Matrix, pe: Tensor | None, hop: Hop) -> Step:
+        h, z_edge, z_node = (dense(part) for part in state)
+        edge, node = self.messages(2.0 * h - z_edge, 2.0 * h - z_node, pe, hop)
+        h, z_edge, z_node = (take(part, hop.keep) for part in (h, z_edge, z_node))
+        duals = (edge + z_edge - h, node + z_node - h)
+        first, second, _ = self.update.weight.split(self.dim, dim=1)
+        return sum_of_products([(duals[0], first), (duals[1], second)], base=source), duals
+
     def messages(
-        self, edge_in: Tensor, node_in: Tensor, pe: Tensor | None, hop: Hop
+        self, edge_in: Matrix, node_in: Matrix, pe: Tensor | None, hop: Hop
     ) -> tuple[Tensor, Tensor]:
         """Return the results of both maps on the rows that go on."""
-        edge_pe = node_pe = None
-        if self.pe_dim:
-            edge_pe, node_pe = self.pe_edge, self.pe_node
-        edge = self._map(self.edge_op, edge_in, pe, edge_pe, hop.edge, self.within_edge_mean)
-        node = self._map(self.node_op, node_in, pe, node_pe, hop.node, self.within_node_mean)
+        edge = self._message("edge", edge_in, pe, hop.edge)
+        node = self._message("node", node_in, pe, hop.node)
         return edge, node
 
-    def _map(
-        self,
-        operator: SetOperator,
-        x: Tensor,
-        pe: Tensor | None,
-        pe_map: nn.Linear | None,
-        side: Side,
-        mean: bool,
-    ) -> Tensor:
-        def run(x: Tensor) -> Tensor:
-            u = take(x, side.rows)
-            if pe is not None and pe_map is not None:
-                shifted = u + pe_map.bias
-                u = torch.addmm(shifted, take(pe, side.rows), pe_map.weight.t())
-            out: Tensor = operator(u, side.groups)
-            return out
+    def _folds(self) -> bool:
+        """Whether nothing stands between the last maps of both operators and the update."""
+        drops = self.training and self.dropout > 0.0
+        ends = self.edge_op.ends_affine and self.node_op.ends_affine
+        means = self.within_edge_mean or self.within_node_mean
+        return self.mode == "gd" and ends and not drops and not means
 
-        if self.recompute and torch.is_grad_enabled():
-            y: Tensor = checkpoint(run, x, use_reentrant=False, preserve_rng_state=False)
-        else:
-            y = run(x)
+    def _mixing(self) -> list[tuple[SetOperator, Tensor]]:
+        """Both operators with their blocks of the update."""
+        _, edge, node, _ = self.update.weight.split(self.dim, dim=1)
+        return [(self.edge_op, edge), (self.node_op, node)]
+
+    def _parts(self, h: Matrix, pe: Tensor | None, hop: Hop) -> list[tuple[Tensor, Tensor]]:
+        """What the update adds: matrices and the weights that multiply them."""
+        (edge_op, edge_part), (node_op, node_part) = self._mixing()
+        if not self._folds():
+            edge, node = self.messages(h, h, pe, hop)
+            return [(edge, edge_part), (node, node_part)]
+        edge = take(self._map("edge", h, pe, hop.edge), hop.edge.keep)
+        node = take(self._map("node", h, pe, hop.node), hop.node.keep)
+        return [(edge, edge_part @ edge_op.exit()[0]), (node, node_part @ node_op.exit()[0])]
+
+    def _message(self, name: str, x: Matrix, pe: Tensor | None, side: Side) -> Tensor:
+        operator: SetOperator = getattr(self, f"{name}_op")
+        mean: bool = getattr(self, f"within_{name}_mean")
+        keep = None if mean else side.keep
+        y = take(self._map(name, x, pe, side), keep)
+        if operator.ends_affine:
+            y = affine(y, *operator.exit())
         y = dropout(y, self.dropout, self.training)
         if mean:
             y = segment_mean(y, side.groups)[segment_torch.row_groups(side.groups, y)]
-        return take(y, side.keep)
+            y = take(y, side.keep)
+        return y
 
+    def _map(self, name: str, x: Matrix, pe: Tensor | None, side: Side) -> Tensor:
+        """Rows of an operator before its last affine map, if it ends with one."""
+        operator: SetOperator = getattr(self, f"{name}_op")
+        shift: nn.Linear | None = getattr(self, f"pe_{name}") if self.pe_dim else None
+        own_pe = None if pe is None else take(pe, side.rows)
 
-def take(x: Tensor, rows: Array | None) -> Tensor:
-    """Return some rows of a matrix, all of them for None."""
-    if rows is None:
-        return x
-    return F.embedding(segment_torch.indices(rows, x), x)
+        def run() -> Tensor:
+            if not operator.starts_affine:
+                u = take(dense(x), side.rows)
+                u = u if shift is None else u + shift(own_pe)
+                y: Tensor = operator(u, side.groups)
+                return y
+            return operator.after_entry(
+                self._entered(operator, shift, x, own_pe, side), side.groups
+            )
+
+        if self.recompute and torch.is_grad_enabled():
+            y: Tensor = checkpoint(run, use_reentrant=False, preserve_rng_state=False)
+            return y
+        return run()
+
+    @staticmethod
+    def _entered(
+        operator: SetOperator, shift: nn.Linear | None, x: Matrix, pe: Tensor | None, side: Side
+    ) -> Tensor:
+        """The rows with their encoding after an operator's first affine map."""
+        weight, bias = operator.entry()
+        extra = []
+        if shift is not None and pe is not None:
+            bias = torch.addmv(bias, weight, shift.bias)
+            extra = [(pe, weight @ shift.weight)]
+        x = choose(x, side.rows)
+        if isinstance(x, Tensor):
+            return sum_of_products([(x, weight), *extra], bias)
+        z = SharedRows(F.linear(x.base, weight, bias), x.index)
+        return sum_of_products(extra, base=z) if extra else z.dense()

@@ -1,4 +1,4 @@
-"""Reductions over groups of rows with gradients: native on the CPU, torch operations elsewhere.
+"""Reductions over groups of rows with gradients: kernels of the CPU or the GPU, else torch's.
 
 Groups are an index over the rows (:class:`~graphsparse.operators.groups.Groups`), so no operation
 sorts or copies its rows first.  Results are the same for any number of threads.
@@ -6,24 +6,22 @@ sorts or copies its rows first.  Results are the same for any number of threads.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from graphsparse.backend import native, requested_threads
-from graphsparse.models import segment_torch
+from graphsparse.models import device_ops, segment_gpu, segment_native, segment_torch
+from graphsparse.models.tall_products import fresh, is_native
 from graphsparse.operators.groups import Groups
-
-_NATIVE = (torch.float32, torch.float64)
 
 
 def segment_mean(x: Tensor, groups: Groups) -> Tensor:
     """Return the mean of the rows of each group, shape (groups, dim); 0 for an empty group."""
     _check_rows("x", x, groups.num_rows)
-    if not _is_native(x):
+    if _kernels(x) is None:
         return segment_torch.mean(x, groups)
     result: Tensor = _Mean.apply(x, groups)
     return result
@@ -35,7 +33,7 @@ def segment_max(x: Tensor, groups: Groups) -> Tensor:
     Of equal entries the first row of the group gets the gradient.
     """
     _check_rows("x", x, groups.num_rows)
-    if not _is_native(x):
+    if _kernels(x) is None:
         return segment_torch.largest(x, groups)
     result: Tensor = _Max.apply(x, groups)
     return result
@@ -60,7 +58,7 @@ def segment_update(z: Tensor, weight: Tensor, bias: Tensor, groups: Groups) -> T
     Tensor, shape (n, dim)
     """
     _check_rows("z", z, groups.num_rows)
-    if not _is_native(z):
+    if _kernels(z) is None:
         return segment_torch.update(z, weight, bias, groups)
     result: Tensor = _Update.apply(z, weight, bias, groups)
     return result
@@ -86,7 +84,7 @@ def softmax_pool(logits: Tensor, values: Tensor, groups: Groups, heads: int) -> 
         ``points`` rows per group; zeros for an empty group.
     """
     _check_rows("values", values, groups.num_rows)
-    if not _is_native(values):
+    if _kernels(values, logits.shape[1]) is None:
         return segment_torch.softmax_pool(logits, values, groups, heads)
     result: Tensor = _Pool.apply(logits, values, groups, heads)
     return result
@@ -119,7 +117,7 @@ def group_read(
     Keys and values are not copied to the rows: a group's lie in cache while its rows stream by.
     """
     _check_rows("q", q, groups.num_rows)
-    if not _is_native(q):
+    if _kernels(q, len(keys) // max(groups.num_groups, 1) * heads) is None:
         return segment_torch.group_read(q, keys, values, groups, heads, scale)
     result: Tensor = _Read.apply(q, keys, values, groups, heads, scale)
     return result
@@ -130,78 +128,62 @@ def _check_rows(name: str, x: Tensor, rows: int) -> None:
         raise ValueError(f"{name} must have shape ({rows}, dim), got {tuple(x.shape)}")
 
 
-def _is_native(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype in _NATIVE
+def _kernels(x: Tensor, weights: int = 0) -> ModuleType | None:
+    """The module with kernels for a tensor and an attention of that size, if there is one."""
+    if device_ops.has_spmm(x):
+        return segment_gpu if weights <= segment_gpu.MOST_WEIGHTS else None
+    return segment_native if is_native(x) else None
 
 
-def _rows(x: Tensor) -> Any:
-    """The rows of a matrix whose columns are adjacent, for a kernel; no copy if they are."""
+def _adjacent(x: Tensor) -> Tensor:
+    """The matrix with adjacent columns; no copy if they are."""
     x = x.detach()
-    return (x if x.stride(1) == 1 else x.contiguous()).numpy()
-
-
-def _flat(x: Tensor) -> Any:
-    return x.detach().contiguous().view(-1).numpy()
-
-
-def _relu_mean(z: Tensor, groups: Groups, relu: bool) -> Tensor:
-    out = z.new_empty(groups.num_groups, z.shape[1])
-    native.segment_mean(groups.ptr, groups.order, _rows(z), relu, _flat(out), requested_threads())
-    return out
+    return x if x.stride(1) == 1 else x.contiguous()
 
 
 class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, groups: Groups) -> Tensor:
-        ctx.groups = groups
-        return _relu_mean(x.detach(), groups, relu=False)
+        ctx.groups, ctx.kernels = groups, _kernels(x)
+        out = x.new_empty(groups.num_groups, x.shape[1])
+        ctx.kernels.mean(groups, _adjacent(x), False, out)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        groups = ctx.groups
-        out = grad.new_empty(groups.num_rows, grad.shape[1])
-        native.segment_mean_grad(
-            groups.ptr, groups.order, _rows(out), False, _flat(grad), _rows(out),
-            requested_threads(),
-        )  # fmt: skip
+        out = fresh(grad, ctx.groups.num_rows, grad.shape[1])
+        ctx.kernels.mean_grad(ctx.groups, out, False, grad.contiguous(), out)
         return out, None
 
 
 class _Max(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, groups: Groups) -> Tensor:
+        ctx.groups, ctx.kernels = groups, _kernels(x)
         out = x.new_empty(groups.num_groups, x.shape[1])
-        ctx.groups, ctx.which = groups, np.empty(out.numel(), np.int64)
-        native.segment_max(
-            groups.ptr, groups.order, _rows(x), _flat(out), ctx.which, requested_threads()
-        )
+        which = torch.empty_like(out, dtype=torch.int64)
+        ctx.kernels.largest(groups, _adjacent(x), out, which)
+        ctx.save_for_backward(which)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        groups = ctx.groups
-        out = grad.new_empty(groups.num_rows, grad.shape[1])
-        native.segment_max_grad(
-            groups.ptr, groups.order, _flat(grad), ctx.which, _rows(out), requested_threads()
-        )
+        out = fresh(grad, ctx.groups.num_rows, grad.shape[1])
+        ctx.kernels.largest_grad(ctx.groups, grad.contiguous(), ctx.saved_tensors[0], out)
         return out, None
 
 
 class _Update(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, weight: Tensor, bias: Tensor, groups: Groups) -> Tensor:
-        dim = len(weight)
-        z = z.detach()
-        pooled = _relu_mean(z[:, :dim], groups, relu=True)
+        ctx.groups, ctx.kernels, dim = groups, _kernels(z), len(weight)
+        z = _adjacent(z)
+        pooled, out = z.new_empty(groups.num_groups, dim), fresh(z, len(z), dim)
+        ctx.kernels.mean(groups, z[:, :dim], True, pooled)
         shift = torch.addmm(bias, pooled, weight.t())
-        out = z.new_empty(len(z), dim)
-        native.segment_add_relu(
-            groups.ptr, groups.order, _rows(z[:, dim:]), _flat(shift), out.numpy(),
-            requested_threads(),
-        )  # fmt: skip
-        ctx.groups = groups
+        ctx.kernels.add_relu(groups, z[:, dim:], shift, out)
         ctx.save_for_backward(z, weight, pooled, out)
         return out
 
@@ -209,30 +191,21 @@ class _Update(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, weight, pooled, out = ctx.saved_tensors
-        groups, dim = ctx.groups, len(weight)
-        grad_z, grad_shift = torch.empty_like(z), torch.empty_like(pooled)
-        native.segment_add_relu_grad(
-            groups.ptr, groups.order, out.numpy(), _rows(grad), _rows(grad_z[:, dim:]),
-            _flat(grad_shift), requested_threads(),
-        )  # fmt: skip
-        native.segment_mean_grad(
-            groups.ptr, groups.order, _rows(z[:, :dim]), True, _flat(grad_shift @ weight),
-            _rows(grad_z[:, :dim]), requested_threads(),
-        )  # fmt: skip
+        dim, grad_z, grad_shift = len(weight), fresh(z, *z.shape), torch.empty_like(pooled)
+        to_group, own = grad_z[:, :dim], grad_z[:, dim:]
+        ctx.kernels.add_relu_grad(ctx.groups, out, _adjacent(grad), own, grad_shift)
+        ctx.kernels.mean_grad(ctx.groups, z[:, :dim], True, grad_shift @ weight, to_group)
         return grad_z, grad_shift.t() @ pooled, grad_shift.sum(0), None
 
 
 class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, values: Tensor, groups: Groups, heads: int) -> Tensor:
-        points = logits.shape[1] // heads
-        att = values.new_empty(logits.numel())
-        out = values.new_empty(groups.num_groups * points, values.shape[1])
-        native.segment_pool(
-            groups.ptr, groups.order, heads, _rows(logits), _rows(values), _flat(att), _flat(out),
-            requested_threads(),
-        )  # fmt: skip
-        ctx.groups, ctx.heads, ctx.shape = groups, heads, logits.shape
+        ctx.groups, ctx.heads, ctx.kernels = groups, heads, _kernels(values)
+        values = _adjacent(values)
+        att = values.new_empty(logits.shape)
+        out = values.new_empty(groups.num_groups * logits.shape[1] // heads, values.shape[1])
+        ctx.kernels.pool(groups, heads, _adjacent(logits), values, None, att, out)
         ctx.save_for_backward(values, att)
         return out
 
@@ -240,13 +213,9 @@ class _Pool(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         values, att = ctx.saved_tensors
-        grad_logits = att.new_empty(ctx.shape)
-        grad_values = values.new_empty(values.shape)
-        native.segment_pool_grad(
-            ctx.groups.ptr, ctx.groups.order, ctx.heads, _rows(values), _flat(att), _flat(grad),
-            grad_logits.numpy(), grad_values.numpy(), requested_threads(),
-        )  # fmt: skip
-        return grad_logits, grad_values, None, None
+        grads = att.new_empty(att.shape), values.new_empty(values.shape)
+        ctx.kernels.pool_grad(ctx.groups, ctx.heads, values, att, grad.contiguous(), *grads)
+        return (*grads, None, None)
 
 
 class _Read(torch.autograd.Function):
@@ -254,24 +223,18 @@ class _Read(torch.autograd.Function):
     def forward(
         ctx: Any, q: Tensor, keys: Tensor, values: Tensor, groups: Groups, heads: int, scale: float
     ) -> Tensor:
+        q, keys, values = map(_adjacent, (q, keys, values))
         points = len(keys) // max(groups.num_groups, 1)
-        att = q.new_empty(len(q) * points * heads)
-        out = q.new_empty(q.shape)
-        native.segment_read(
-            groups.ptr, groups.order, heads, points, scale, _rows(q), _rows(keys), _rows(values),
-            _flat(att), out.numpy(), requested_threads(),
-        )  # fmt: skip
-        ctx.groups, ctx.sizes = groups, (heads, points, scale)
+        ctx.kernels, ctx.sizes = _kernels(q), (groups, heads, points, scale)
+        att, out = q.new_empty(len(q), points * heads), q.new_empty(q.shape)
+        ctx.kernels.read(*ctx.sizes, q, keys, values, att, out)
         ctx.save_for_backward(q, keys, values, att)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        q, keys, values, att = ctx.saved_tensors
-        grads = [x.new_empty(x.shape) for x in (q, keys, values)]
-        native.segment_read_grad(
-            ctx.groups.ptr, ctx.groups.order, *ctx.sizes, _rows(q), _rows(keys), _rows(values),
-            _flat(att), _rows(grad), *(x.numpy() for x in grads), requested_threads(),
-        )  # fmt: skip
+        saved = ctx.saved_tensors
+        grads = tuple(x.new_empty(x.shape) for x in saved[:3])
+        ctx.kernels.read_grad(*ctx.sizes, *saved, _adjacent(grad), grads)
         return (*grads, None, None, None)

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_choice, check_count
 from graphsparse.models import segment_torch
+from graphsparse.models.induced import Shape, induced_attention
 from graphsparse.models.segment import group_read, segment_mean, segment_update, softmax_pool
+from graphsparse.models.tall_products import affine, is_native
 from graphsparse.operators.groups import Groups
 
 OPERATORS = ("unb", "sab", "isab")
@@ -52,7 +54,7 @@ class UNB(nn.Module):
         """Return one row per row of ``u``, shape (n, dim)."""
         if self.layer_norm:
             return self._normed(u, groups)
-        return F.linear(self.hidden(F.linear(u, *self.entry()), groups), *self.exit())
+        return affine(self.hidden(affine(u, *self.entry()), groups), *self.exit())
 
     def entry(self) -> tuple[Tensor, Tensor]:
         """Return weight (2 * dim, dim) and bias of all that reads the input."""
@@ -143,16 +145,24 @@ class SAB(nn.Module):
 
     def forward(self, u: Tensor, groups: Groups) -> Tensor:
         """Return one row per row of ``u``, shape (n, dim)."""
+        return self.after_entry(affine(u, *self.entry()), groups)
+
+    def entry(self) -> tuple[Tensor, Tensor]:
+        """Return weight (3 * dim, dim) and bias of queries, keys and values."""
+        maps = (self.attn.q, self.attn.k, self.attn.v)
+        return torch.cat([m.weight for m in maps]), torch.cat([m.bias for m in maps])
+
+    def after_entry(self, z: Tensor, groups: Groups) -> Tensor:
+        """Return the result from what :meth:`entry` made of the input."""
         if groups.num_pairs > self.pair_limit:
             raise ValueError(
                 f"pair_limit must be at least the {groups.num_pairs:,} pairs of rows of one group, "
                 f"got {self.pair_limit:,}; ISAB needs no pairs"
             )
         a = self.attn
-        n, dim = u.shape
-        shape = (n, a.heads, dim // a.heads)
-        q, k, v = (layer(u).view(shape) for layer in (a.q, a.k, a.v))
-        left, right = (segment_torch.indices(side, u) for side in groups.pairs())
+        n, dim = len(z), z.shape[1] // 3
+        q, k, v = (part.reshape(n, a.heads, dim // a.heads) for part in z.split(dim, dim=1))
+        left, right = (segment_torch.indices(side, z) for side in groups.pairs())
         logits = (q[left] * k[right]).sum(-1) * a.scale
         by_row = Groups.from_ids(left.cpu().numpy(), n)
         att = segment_torch.softmax(logits, by_row)
@@ -193,26 +203,29 @@ class ISAB(nn.Module):
 
     def forward(self, u: Tensor, groups: Groups) -> Tensor:
         """Return one row per row of ``u``, shape (n, dim)."""
-        induce, read, dim = self.induce, self.read, u.shape[1]
+        return self.after_entry(affine(u, *self.entry()), groups)
+
+    def after_entry(self, z: Tensor, groups: Groups) -> Tensor:
+        """Return the result from what :meth:`entry` made of the input."""
+        induce, read, dim = self.induce, self.read, self.inducing.shape[1]
         points = induce.q(self.inducing)
-        weight, bias = self._entry(points)
-        logits, values, q = F.linear(u, weight, bias).split(
-            [len(weight) - 2 * dim, dim, dim], dim=1
-        )
+        weight = torch.cat([read.k.weight, read.v.weight])
+        bias = torch.cat([read.k.bias, read.v.bias])
+        if is_native(z) and not induce.layer_norm:
+            outs = [(a.out.weight, a.out.bias) for a in (induce, read)]
+            shape = Shape(len(points), induce.heads, dim, read.scale)
+            maps = [outs[0], (weight, bias), outs[1]]
+            return induced_attention(z, points, maps, groups, shape)
+        logits, values, q = z.split([z.shape[1] - 2 * dim, dim, dim], dim=1)
         pooled = softmax_pool(logits, values, groups, induce.heads)
         seen = pooled.view(-1, len(points), dim) + points
-        hidden = induce.finish(seen.view(-1, dim))
-        pairs = F.linear(
-            hidden,
-            torch.cat([read.k.weight, read.v.weight]),
-            torch.cat([read.k.bias, read.v.bias]),
-        )
+        pairs = affine(induce.finish(seen.view(-1, dim)), weight, bias)
         keys, values = pairs.split(dim, dim=1)
         return read.finish(group_read(q, keys, values, groups, read.heads, read.scale))
 
-    def _entry(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the logits, the values and the queries, from one product."""
-        a, dim = self.induce, points.shape[1]
+    def entry(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the logits, the values and the queries."""
+        a, points, dim = self.induce, self.induce.q(self.inducing), self.inducing.shape[1]
         per_head = (points * a.scale).view(len(points), a.heads, dim // a.heads)
         keys = a.k.weight.view(a.heads, dim // a.heads, dim)
         logits = torch.einsum("jhc,hcd->jhd", per_head, keys).reshape(-1, dim)
@@ -260,24 +273,44 @@ class SetOperator(nn.ModuleList):
             return ISAB(dim, heads, inducing, layer_norm=layer_norm)
 
         super().__init__([block() for _ in range(blocks)])
-        self.folds = kind == "unb" and not layer_norm
+        self.starts_affine = kind != "unb" or not layer_norm
+        self.ends_affine = kind == "unb" and not layer_norm
 
     def forward(self, u: Tensor, groups: Groups) -> Tensor:
         """Return one row per row of ``u``, shape (n, dim)."""
-        if self.folds:
-            return self._folded(u, groups)
-        for block in self:
+        if not self.starts_affine:
+            for block in self:
+                u = block(u, groups)
+            return u
+        y = self.after_entry(affine(u, *self.entry()), groups)
+        return affine(y, *self.exit()) if self.ends_affine else y
+
+    def entry(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the affine map that alone reads the input."""
+        weight, bias = self[0].entry()  # type: ignore[operator]
+        return weight, bias
+
+    def exit(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the affine map that ends UNB blocks without layer norm."""
+        weight, bias = self[-1].exit()  # type: ignore[operator]
+        return weight, bias
+
+    def after_entry(self, z: Tensor, groups: Groups) -> Tensor:
+        """Return the rows before :meth:`exit`, if there is one, from what :meth:`entry` made."""
+        if self.ends_affine:
+            return self._folded(z, groups)
+        first, *others = self
+        u: Tensor = first.after_entry(z, groups)  # type: ignore[operator]
+        for block in others:
             u = block(u, groups)
         return u
 
-    def _folded(self, u: Tensor, groups: Groups) -> Tensor:
+    def _folded(self, z: Tensor, groups: Groups) -> Tensor:
         """UNB blocks, the last map of each multiplied into the first of the next."""
-        blocks: list[UNB] = list(self)  # type: ignore[arg-type]
-        weight, bias = blocks[0].entry()
-        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-            u = block.hidden(F.linear(u, weight, bias), groups)
-            weight, bias = block.exit()
-            if following is not None:
-                entry, shift = following.entry()
-                weight, bias = entry @ weight, torch.addmv(shift, entry, bias)
-        return F.linear(u, weight, bias)
+        first, *others = list(self)
+        u, last = first.hidden(z, groups), first  # type: ignore[operator]
+        for block in others:
+            (entry, shift), (weight, bias) = block.entry(), last.exit()  # type: ignore[operator]
+            z = affine(u, entry @ weight, torch.addmv(shift, entry, bias))
+            u, last = block.hidden(z, groups), block  # type: ignore[operator]
+        return u

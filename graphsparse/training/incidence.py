@@ -51,6 +51,9 @@ class IncidenceOptions:
         Fraction of the weights kept by the l0 projection after each step.
     projection : dict
         Further options of :class:`~graphsparse.training.L0Projection`, such as ``scope``.
+    split_update : bool
+        Project the blocks of the update apart, as ``...update.weight.state``, ``.edge``,
+        ``.node`` and ``.source``, each with its own budget; no ``freeze_after`` then.
     reference_quirks : bool
         Give the features of node 0 no gradient, as the published code does.
     """
@@ -69,6 +72,7 @@ class IncidenceOptions:
     train_features: bool = True
     keep: float = 1.0
     projection: dict[str, Any] = dataclasses.field(default_factory=dict)
+    split_update: bool = False
     reference_quirks: bool = False
 
     def __post_init__(self) -> None:
@@ -77,6 +81,11 @@ class IncidenceOptions:
         for name in ("batch_size", "patience"):
             check_count(f"train.{name}", getattr(self, name))
         check_fraction("train.keep", self.keep)
+        if self.split_update and self.projection.get("freeze_after") is not None:
+            frozen = self.projection["freeze_after"]
+            raise ValueError(
+                f"train.projection.freeze_after must be left out with split_update, got {frozen}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -151,7 +160,7 @@ def train_incidences(
         fused=True,
     )
     if options.keep < 1.0:
-        L0Projection(projectable(model), options.keep, **options.projection).attach(optimizer)
+        _project(model, optimizer, options)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, options.decay)
     run = _Run(model, task, options, x, groups, optimizer)
     best: IncidenceResult | None = None
@@ -183,8 +192,21 @@ def parameter_groups(model: nn.Module, x: nn.Parameter) -> list[list[nn.Paramete
     return [group for group in ([x] if x.requires_grad else [], body, head) if group]
 
 
-def projectable(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weight matrices that the l0 projection may touch, by name."""
+def _project(model: nn.Module, optimizer: torch.optim.Optimizer, options: IncidenceOptions) -> None:
+    """Project after every step of the optimiser."""
+    weights = projectable(model, split_update=options.split_update)
+    projection = L0Projection(weights, options.keep, **options.projection)
+    if options.split_update:  # blocks are views, which no optimiser knows
+        optimizer.register_step_post_hook(lambda *_: projection.step())
+    else:
+        projection.attach(optimizer)
+
+
+def projectable(model: nn.Module, *, split_update: bool = False) -> dict[str, Tensor]:
+    """Return the weight matrices that the l0 projection may touch, by name.
+
+    With ``split_update`` the update of a CoNHD stands there as views of its blocks.
+    """
     found: dict[str, Tensor] = {
         name: parameter
         for name, parameter in model.named_parameters()
@@ -194,6 +216,13 @@ def projectable(model: nn.Module) -> dict[str, Tensor]:
     }
     if not found:
         raise ValueError("model must have maps between states to project, got none")
+    if not split_update:
+        return found
+    for name in [name for name in found if name.endswith("update.weight")]:
+        whole = found.pop(name).detach()
+        blocks = whole.split(len(whole), dim=1)
+        kinds = ("state", "edge", "node", "source")[-len(blocks) :]
+        found |= {f"{name}.{kind}": block for kind, block in zip(kinds, blocks, strict=True)}
     return found
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_count
 from graphsparse.graph import Hypergraph
-from graphsparse.models.conhd_conv import take
 from graphsparse.models.dropout import dropout
 from graphsparse.models.segment import segment_mean
+from graphsparse.models.shared_rows import take
 from graphsparse.operators.co_diffuse import co_diffuse
 from graphsparse.operators.groups import Groups
 from graphsparse.training.incidence_task import IncidenceTask

@@ -17,9 +17,10 @@ from graphsparse.graph import Graph, Hypergraph
 from graphsparse.io import LabelledHypergraph, is_enc_folder, read_enc
 from graphsparse.operators.centrality import centralities, star_expansion, within_order_pe
 from graphsparse.operators.fastrp import fastrp
+from graphsparse.operators.hypergraph_walks import hypergraph_walk_features
 
 Array = np.ndarray[Any, np.dtype[Any]]
-FEATURES = ("fastrp", "random")
+FEATURES = ("fastrp", "walks", "random")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,8 +76,9 @@ def load_incidence_task(
     ----------
     name : str
         A folder, below ``root`` if that is given, else a data set by name.
-    features : {"fastrp", "random"}
-        FastRP vectors of the star expansion, or normal numbers.
+    features : {"fastrp", "walks", "random"}
+        FastRP vectors of the star expansion, skip-gram vectors of second-order walks, or normal
+        numbers.
     dim : int
         Columns of the features.
     pe : bool
@@ -99,9 +101,12 @@ def node_features(hypergraph: Hypergraph, kind: str, dim: int, seed: int) -> Ten
     if kind == "random":
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(hypergraph.num_nodes, dim, generator=generator)
-    u, v, count = star_expansion(hypergraph)
-    star = Graph.from_edges((u, v), num_nodes=count)
-    vectors = fastrp(star, dim, weights=(0.0, 1.0, 0.0, 1.0), self_influence=0.5, seed=seed)
+    if kind == "walks":
+        vectors = hypergraph_walk_features(hypergraph, dim, seed=seed)
+    else:
+        u, v, count = star_expansion(hypergraph)
+        star = Graph.from_edges((u, v), num_nodes=count)
+        vectors = fastrp(star, dim, weights=(0.0, 1.0, 0.0, 1.0), self_influence=0.5, seed=seed)
     x = torch.from_numpy(np.ascontiguousarray(vectors[: hypergraph.num_nodes]))
     spread = x.std(dim=0, unbiased=False)
     return (x - x.mean(dim=0)) / torch.where(spread == 0, torch.ones_like(spread), spread)

@@ -220,3 +220,23 @@ def test_sparse_products(on_torch, graph, dtype):
         results.append((out.detach().cpu(), y.grad.cpu()))
     for a, b in zip(*results, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("operator", ["unb", "isab"])
+def test_hypergraph_diffusion(on_torch, operator):
+    from graphsparse import Hypergraph
+    from graphsparse.models import CoNHD
+
+    torch, rng = on_torch, np.random.default_rng(71)
+    n, edges, rows = 900, 1300, 4000
+    h = Hypergraph(rng.integers(0, n, rows) ** 2 // n, rng.integers(0, edges, rows), n, edges)
+    torch.manual_seed(14)
+    model, x = CoNHD(20, 64, 3, 2, operator=operator, dropout=0.0), torch.randn(n, 20)
+    results = []
+    for device in ("cpu", "cuda"):
+        moved = model.to(device)
+        logits = moved(h, x.to(device))
+        grads = torch.autograd.grad(logits.square().mean(), list(moved.parameters()))
+        results.append([t.detach().cpu() for t in (logits, *grads)])
+    for want, got in zip(*results, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-4 * float(want.abs().max() + 1))

@@ -216,3 +216,30 @@ def test_info_reads_hypergraph_folders(tmp_path, capsys):
     assert run_cli(["info", str(tmp_path), "-q", "--read", "base=1"]) == 2
     (tmp_path / "hypergraph.txt").write_text("a\tb\n\n")
     assert run_cli(["info", str(tmp_path), "-q"]) == 3
+
+
+@pytest.mark.parametrize("mode", ["gd", "admm"])
+def test_blocks_of_the_update_have_budgets_of_their_own(bundled, mode):
+    torch.manual_seed(4)
+    model = CoNHD(bundled.x.shape[1], 16, bundled.num_classes, 1, pe_dim=4, mode=mode)
+    options = IncidenceOptions(
+        epochs=3,
+        keep=0.5,
+        split_update=True,
+        projection={"scope": "layer", "overrides": {"convs.0.update.weight.edge": 0.125}},
+    )
+    train_incidences(model, bundled, options)
+    blocks = projectable(model, split_update=True)
+    found = {
+        name.rsplit(".", 1)[1]: int(block.count_nonzero())
+        for name, block in blocks.items()
+        if ".update.weight." in name
+    }
+    kinds = ("state", "edge", "node", "source")[int(mode == "admm") :]
+    assert found == {kind: 32 if kind == "edge" else 128 for kind in kinds}
+    assert not any(name.endswith("update.weight") for name in blocks)
+
+
+def test_blocks_that_stay_free_only():
+    with pytest.raises(ValueError, match="freeze_after must be left out with split_update, got 3"):
+        IncidenceOptions(split_update=True, projection={"freeze_after": 3})
