@@ -261,26 +261,29 @@ def main() -> None:
 
 PAGE = """# Language model with GIN-attention
 
-Made by `python benchmarks/gin_language.py`; figures and sizes in `benchmarks/results/gin_language.json`.
+Made by `python benchmarks/gin_language.py`; figures and sizes stand in
+`benchmarks/results/gin_language.json`.
 
-A decoder over characters: {layers} layers, width {dim}, {heads} heads, {length} characters of context,
-{batch} windows a step, mean ± sample standard deviation over {seeds} seeds. Perplexity per character on
-files that were not trained on; gap = test loss - training loss, both on fixed windows without dropout.
-A small model, trained for minutes: differences say what happens at this size, no more.
+A decoder over characters: {layers} layers, width {dim}, {heads} heads, {length} characters of
+context, {batch} windows a step, mean ± sample standard deviation over {seeds} seeds. Perplexity
+per character on files that were not trained on; gap = test loss - training loss, both on fixed
+windows without dropout. A small model, trained for minutes: differences say what happens at this
+size, no more.
 
 ## From scratch
 
-{steps} steps (AdamW, rate 1e-3) on the source of Python's standard library ({python:,} characters).
-Parameters are made equal by the width of the feed-forward part.
+{steps} steps (AdamW, rate 1e-3) on the source of Python's standard library ({python:,}
+characters). Parameters are made equal by the width of the feed-forward part.
 
 | attention | parameters | perplexity | gap | CPU s |
 |---|---:|---:|---:|---:|
 {scratch}
 ## Fine-tuning
 
-The standard decoder, frozen, {tune} steps (rate 2e-3) on graphsparse's own native sources ({native:,}
-characters). "causal" is our Sparse-GIN adapter, "reference" the published orientation, whose messages
-never leave their token, "lora" acts on queries and values. Before: the decoder as it was.
+The standard decoder, frozen, {tune} steps (rate 2e-3) on graphsparse's own native sources
+({native:,} characters). "causal" is our Sparse-GIN adapter, "reference" the published orientation,
+whose messages never leave their token, "lora" acts on queries and values. Before: the decoder as
+it was.
 
 | adapter | trained parameters | perplexity before | perplexity | gap | CPU s |
 |---|---:|---:|---:|---:|---:|
@@ -293,7 +296,8 @@ def page(args: argparse.Namespace, sizes: dict[str, Any], figures: dict[str, Any
     for name, found in figures.items():
         part, kind = name.split(": ")
         pair = [
-            f"{found[key]:.3f} ± {found.get(f'{key}_std', 0.0):.3f}" for key in ("perplexity", "gap")
+            f"{found[key]:.3f} ± {found.get(f'{key}_std', 0.0):.3f}"
+            for key in ("perplexity", "gap")
         ]
         before = [f"{found['perplexity_before']:.3f}"] if part == "fine-tuning" else []
         cells = [kind, f"{found['parameters']:,.0f}", *before, *pair, f"{found['cpu_seconds']:.0f}"]

@@ -47,10 +47,19 @@ def fastrp(r: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def edge_attention(r: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for part, target in (("forward", ">= 3 x"), ("forward_backward", ">= 3 x")):
+        rows.append((f"GIN-attention, {part}", f"{r['layer'][f'{part}_ms']:.3g} ms", ""))
+        rows.append((f"  against {r['compared_with']}", f"{r[f'speedup_{part}']} x", target))
+    return rows
+
+
 def main() -> None:
     """Print the rows of every result that is there."""
     rows: list[tuple[str, str, str]] = [("what", "measured", "wanted")]
-    for name, of in (("walks", walks), ("teddy", teddy), ("l0", l0), ("fastrp", fastrp)):
+    parts = {"walks": walks, "teddy": teddy, "l0": l0, "fastrp": fastrp}
+    for name, of in (parts | {"edge_attention": edge_attention}).items():
         path = RESULTS / f"gpu-{name}.json"
         if not path.is_file():
             rows.append((name, "no result", ""))
