@@ -43,6 +43,7 @@ from graphsparse.models import CategoryEncoder
 from graphsparse.training import GraphTask, NodeData, adam, set_seed, train, train_graphs
 from graphsparse.training.callbacks import EarlyStopping
 from graphsparse.training.checkpoint import write_atomic
+from graphsparse.training.data import degree_features
 from graphsparse.training.experiment import attach_projection
 from graphsparse.training.graph_experiment import category_sizes
 from graphsparse.training.recipe import WeightsRecipe
@@ -173,8 +174,7 @@ def node_data(name: str, split: int, features: str = "stored") -> NodeData:
     """Return a node task with one of its splits; ``"degree"``: 1 and log(1 + degree) of a node."""
     data = dataset(name).to_pyg(split)
     if features == "degree":
-        degree = torch.bincount(data.edge_index[1], minlength=data.num_nodes).float()
-        data.x = torch.stack([torch.ones_like(degree), degree.log1p()], dim=1)
+        data.x = degree_features(data.edge_index, data.num_nodes)
     return NodeData.from_pyg(data, normalize=SETTINGS[name].normalize_rows)
 
 
