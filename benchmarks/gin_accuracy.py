@@ -114,11 +114,11 @@ SETTINGS: dict[str, Settings] = {
     ),
     "Cora": Settings(NODE, final_seeds=3, defaults=CITATION),
     "CiteSeer": Settings(NODE, final_seeds=3, defaults=CITATION),
-    "chameleon": Settings(NODE, trials=8, splits=10, final_seeds=3),
+    "chameleon": Settings(NODE, splits=10, final_seeds=3),
     "ogbg-molesol": Settings(MOLECULE, "rmse", 30, 10, trials=4, batch_size=64),
     "ogbg-molbace": Settings(MOLECULE, "roc_auc", 20, 8, trials=3, batch_size=64),
     "minesweeper": Settings(
-        GRID, "roc_auc", 150, 30, trials=3, splits=10, normalize_rows=False
+        GRID, "roc_auc", 100, 25, trials=3, splits=10, normalize_rows=False
     ),
     "ogbg-molhiv": Settings(
         MOLECULE, "roc_auc", 2, 2, trials=3, batch_size=256, tuned_on="ogbg-molbace"
