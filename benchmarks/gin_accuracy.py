@@ -105,6 +105,7 @@ CITATION = {
     "mlp_ratio": 2.0,
     "own": "loop",
 }
+COUNTING = {"normalize": "degree", "norm": "batch", "mlp_ratio": 2.0}
 SETTINGS: dict[str, Settings] = {
     "brazil_airports": Settings(
         STRUCTURE, trials=16, tune_seeds=5, splits=10, normalize_rows=False
@@ -115,13 +116,17 @@ SETTINGS: dict[str, Settings] = {
     "Cora": Settings(NODE, final_seeds=3, defaults=CITATION),
     "CiteSeer": Settings(NODE, final_seeds=3, defaults=CITATION),
     "chameleon": Settings(NODE, splits=10, final_seeds=3),
-    "ogbg-molesol": Settings(MOLECULE, "rmse", 30, 10, trials=4, batch_size=64),
-    "ogbg-molbace": Settings(MOLECULE, "roc_auc", 20, 8, trials=3, batch_size=64),
+    "ogbg-molesol": Settings(
+        MOLECULE, "rmse", 30, 10, trials=3, batch_size=64, defaults=COUNTING
+    ),
+    "ogbg-molbace": Settings(
+        MOLECULE, "roc_auc", 15, 6, trials=2, batch_size=64, defaults=COUNTING
+    ),
     "minesweeper": Settings(
-        GRID, "roc_auc", 100, 25, trials=3, splits=10, normalize_rows=False
+        GRID, "roc_auc", 60, 20, trials=2, splits=10, normalize_rows=False, defaults={"mlp_ratio": 2.0}
     ),
     "ogbg-molhiv": Settings(
-        MOLECULE, "roc_auc", 2, 2, trials=3, batch_size=256, tuned_on="ogbg-molbace"
+        MOLECULE, "roc_auc", 2, 2, batch_size=256, defaults=COUNTING, tuned_on="ogbg-molbace"
     ),
 }  # fmt: skip
 OWN: dict[str, Space] = {

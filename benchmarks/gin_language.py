@@ -1,6 +1,6 @@
 """A small character-level language model: GIN-attention against standard attention; adapters.
 
-    python benchmarks/gin_language.py                          # 2 seeds, 700 steps, 6 CPU minutes
+    python benchmarks/gin_language.py                          # 2 seeds, 500 steps, 4 CPU minutes
     python benchmarks/gin_language.py --steps 200 --seeds 0    # a look
 
 Writes benchmarks/results/gin_language.json and docs/results/gin_language.md.
@@ -227,8 +227,8 @@ def summary(runs: list[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Train from scratch, fine-tune, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=700)
-    parser.add_argument("--tune-steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--tune-steps", type=int, default=100)
     parser.add_argument("--seeds", type=lambda s: [int(x) for x in s.split(",")], default=[0, 1])
     parser.add_argument("--rank", type=int, default=16)
     args = parser.parse_args()
