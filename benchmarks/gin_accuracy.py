@@ -105,6 +105,7 @@ CITATION = {
     "mlp_ratio": 2.0,
     "own": "loop",
 }
+WIDER = {"mlp_ratio": 2.0}
 COUNTING = {"normalize": "degree", "norm": "batch", "mlp_ratio": 2.0}
 SETTINGS: dict[str, Settings] = {
     "brazil_airports": Settings(
@@ -123,7 +124,7 @@ SETTINGS: dict[str, Settings] = {
         MOLECULE, "roc_auc", 15, 6, trials=2, batch_size=64, defaults=COUNTING
     ),
     "minesweeper": Settings(
-        GRID, "roc_auc", 60, 20, trials=2, splits=10, normalize_rows=False, defaults={"mlp_ratio": 2.0}
+        GRID, "roc_auc", 60, 20, trials=2, splits=10, normalize_rows=False, defaults=WIDER
     ),
     "ogbg-molhiv": Settings(
         MOLECULE, "roc_auc", 2, 2, batch_size=256, defaults=COUNTING, tuned_on="ogbg-molbace"
