@@ -108,6 +108,7 @@ class Draw:
         self.bits = words.view(torch.uint8 if width == 8 else torch.uint16)[:size].numpy()
 
     def apply(self, x: Tensor) -> Tensor:
+        """Return ``x`` with its entries dropped or scaled."""
         flat = x.contiguous().view(-1)
         out = torch.empty_like(flat)
         native.dropout(
