@@ -30,6 +30,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no self": {"self_weight": "eps", "train_eps": False, "add_self_loops": False},
     "no mlp": {"mlp": None},
     "other normalisation": {},
+    "mlp ratio 0.5": {"mlp_ratio": 0.5},
+    "other skip": {},
 }
 MODELS = ("gin_attention", *BASELINES)
 Encoders = tuple[CategoryEncoder, CategoryEncoder]
@@ -183,6 +185,8 @@ def make_network(
     options = dict(options) | ABLATIONS.get(model, {})
     if model == "other normalisation":
         options["normalize"] = "softmax" if options["normalize"] == "degree" else "degree"
+    if model == "other skip":
+        options["residual"] = not options["residual"]
     hidden = options.pop("hidden")
     if options.pop("own") == "loop":  # the own value enters as one more message
         options = {"self_weight": "eps", "add_self_loops": True} | options

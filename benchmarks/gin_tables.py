@@ -30,7 +30,8 @@ that were run (their number in brackets): accuracy and ROC AUC in percent, RMSE 
 better). Seed s takes split s where a set has ten. "weights 20" keeps 20 % of the weights,
 projected after every step; "edges 60" keeps 60 % of the edges by TEDDY. Rows below the baselines
 change one thing in the winner of `gin_attention`: uniform attention, no self term, no MLP, the
-other normalisation (softmax against degree).
+other normalisation (softmax against degree), a narrow MLP, and a skip round each layer where the
+winner has none, or none where it has one.
 """
 
 
