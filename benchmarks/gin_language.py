@@ -307,7 +307,8 @@ def page(record: dict[str, Any]) -> str:
     return PAGE.format(
         layers=LAYERS, dim=DIM, heads=HEADS, length=LENGTH, batch=BATCH, steps=record["steps"],
         tune=record["tune_steps"], seeds=len(record["seeds"]),
-        scratch="".join(rows["from scratch"]), tuned="".join(rows["fine-tuning"]), python=record["characters"]["python"][0],
+        scratch="".join(rows["from scratch"]), tuned="".join(rows["fine-tuning"]),
+        python=record["characters"]["python"][0],
         native=record["characters"]["native"][0],
     )  # fmt: skip
 
