@@ -329,6 +329,14 @@ def tuning(name: str) -> str:
     return f"At most {settings.epochs} epochs, {settings.patience} without a better one; {tuned}."
 
 
+def of_complete_seeds(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs of an arm and a seed that every model was trained with."""
+    done: dict[tuple[str, int], set[str]] = {}
+    for r in runs:
+        done.setdefault((r["arm"], r["seed"]), set()).add(r["model"])
+    return [r for r in runs if done[r["arm"], r["seed"]].issuperset(MODELS)]
+
+
 def table(args: argparse.Namespace) -> None:
     """Summarise the runs that exist: one JSON file, one Markdown page."""
     runs = [json.loads(path.read_text()) for path in sorted(args.folder.glob("*.json"))]
@@ -341,6 +349,7 @@ def table(args: argparse.Namespace) -> None:
         metric, best_of = SETTINGS[name].metric, {m: winner(args.folder, name, m) for m in tried}
         mine = [r for r in runs if r["set"] == name and r["seed"] < 100
                 and r["trial"] == best_of[r["model"]]]  # fmt: skip
+        mine = of_complete_seeds(mine)
         scores = {m: [r["test"] for r in mine if (r["model"], r["arm"]) == (m, "dense")]
                   for m in MODELS}  # fmt: skip
         best, word = verdict(scores, metric)

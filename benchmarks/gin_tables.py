@@ -26,8 +26,8 @@ defaults for Cora and CiteSeer (trial 0, of all models) and GIN-attention's rati
 were set after a look at validation and test scores of GIN-attention on Cora.
 
 Test score at the first best validation epoch, mean ± sample standard deviation over the seeds
-that were run (their number in brackets): accuracy and ROC AUC in percent, RMSE as it is (less is
-better). Seed s takes split s where a set has ten. "weights 20" keeps 20 % of the weights,
+that all models were run with (their number in brackets): accuracy and ROC AUC in percent, RMSE as it is (less is
+better). Seed s takes split s where a set has ten. Sets and arms that are missing were not run. "weights 20" keeps 20 % of the weights,
 projected after every step; "edges 60" keeps 60 % of the edges by TEDDY. Rows below the baselines
 change one thing in the winner of `gin_attention`: uniform attention, no self term, no MLP, the
 other normalisation (softmax against degree), a narrow MLP, and a skip round each layer where the
