@@ -1,17 +1,19 @@
-"""GIN-attention against GCN, GIN, GAT and TransformerConv on nine sets, dense and sparse.
+"""GIN-attention against GCN, GIN, GAT and TransformerConv on nine sets, tuned alike.
 
-    python benchmarks/gin_accuracy.py run --seeds 0-9 --folder runs/gin      # everything, days
-    python benchmarks/gin_accuracy.py run --sets Cora --arms dense --minutes 10
+    python benchmarks/gin_accuracy.py search --folder runs/gin           # validation scores only
+    python benchmarks/gin_accuracy.py run --arms dense --seeds 0-2 --folder runs/gin
+    python benchmarks/gin_accuracy.py run --ablations --minutes 30 --folder runs/gin
     python benchmarks/gin_accuracy.py table --folder runs/gin
 
-All models stand in one shell: input map, then layers of ``x + drop(conv(norm(x)))``, then output
-map; they share width, depth, dropout, optimiser, epochs and splits, set by set (``SETTINGS``).
-One thing was changed after a look at test scores on Cora: the dropout inside GIN-attention's MLP is
-the specified 0.1, not the shell's.  Arms: dense; 50, 80, 90 % of the weights removed after every
-step; TEDDY at 80 and 60 % of the edges; both at 60 % edges and 20 % weights.  Ablations of
-GIN-attention: uniform attention, no self term, no MLP, softmax against degree.  A run is a JSON
-file, so a stopped sweep goes on where it was; seeds are the outer loop.  Scores are those of the
-first best validation epoch.  The data come from $GRAPHSPARSE_TEST_DATA or ../shared/data.
+All models stand in one shell (``gin_models.py``).  ``search``: for each set and model the same
+number of trials (``SETTINGS``), trial 0 with defaults, the others drawn from the shared space and
+the model's own one; the mean validation score over the tuning seeds decides, where these are few
+after more seeds of the best three.  ``run`` trains the winner with other seeds and on further
+splits (seed s has split s); arms: dense; 50, 80, 90 % of the weights removed after every step;
+TEDDY at 80 and 60 % of the edges; both.  Ablations change one thing in the winner of GIN-attention.
+Test scores are those of the first best validation epoch.  A run is a JSON file, so a stopped sweep
+goes on where it was; seeds are the outer loop.  The data come from $GRAPHSPARSE_TEST_DATA or
+../shared/data.
 """
 
 from __future__ import annotations
@@ -30,174 +32,138 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from gin_models import ABLATIONS, MODELS, check_layers, make_network
+from gin_tables import ARMS, HEAD, cell_text, set_section, verdict
 from harness import RESULTS, ROOT, commit, machine
-from torch import Tensor, nn
-from torch_geometric import nn as pyg
 
 from graphsparse import load_dataset, sparsify
-from graphsparse.models import Backbone, CategoryEncoder, GINAttentionNet
-from graphsparse.models.gin_network import InputMap
-from graphsparse.models.layers import dropout_features
-from graphsparse.models.pooling import graph_mean, graph_of_node
+from graphsparse.models import CategoryEncoder
 from graphsparse.training import GraphTask, NodeData, adam, set_seed, train, train_graphs
+from graphsparse.training.callbacks import EarlyStopping
 from graphsparse.training.checkpoint import write_atomic
+from graphsparse.training.data import degree_features
 from graphsparse.training.experiment import attach_projection
 from graphsparse.training.graph_experiment import category_sizes
 from graphsparse.training.recipe import WeightsRecipe
 
-SPARSE = ("weights 50", "weights 20", "weights 10", "edges 80", "edges 60", "edges 60 weights 20")
-ARMS = ("dense", *SPARSE)
-BASELINES = ("gcn", "gin", "gat", "transformer")
-ABLATIONS: dict[str, dict[str, Any]] = {
-    "gin_attention": {},
-    "uniform": {"sharpen": 0.0, "train_sharpen": False},
-    "no self": {"self_weight": "eps", "train_eps": False},
-    "no mlp": {"mlp": None},
-    "softmax": {"normalize": "softmax"},
-    "degree": {"normalize": "degree"},
-}
-MODELS = ("gin_attention", *BASELINES)
+Space = dict[str, list[Any]]
+FINALISTS = 3  # trials of a model that get more tuning seeds
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What all models of a set share; ``attention`` is what GIN-attention has beside it."""
+    """What holds for all models of a set; the first value of each list is the default."""
 
-    source: str
-    hidden: int = 64
-    layers: int = 2
-    dropout: float = 0.5
-    input_dropout: float = 0.0
-    lr: float = 0.005
-    weight_decay: float = 5e-4
-    epochs: int = 200
+    space: Space
     metric: str = "accuracy"
-    norm: str | None = "layer"
-    normalize_rows: bool = True
+    epochs: int = 200
+    patience: int = 50
+    trials: int = 12
+    tune_seeds: int = 1
+    final_seeds: int = 0  # of the best trials, where tune_seeds are few
     splits: int = 1
     batch_size: int = 0
-    attention: dict[str, Any] = dataclasses.field(default_factory=dict)
+    normalize_rows: bool = True
+    defaults: dict[str, Any] = dataclasses.field(default_factory=dict)  # of trial 0
+    tuned_on: str = ""  # another set whose winners are taken, without a search
 
 
-NODE = {"normalize": "softmax", "norm": "layer"}
-GRAPH = {"normalize": "degree", "norm": "batch", "edge_mode": "both"}
-MOLECULES: dict[str, Any] = {
-    "hidden": 300,
-    "layers": 5,
-    "lr": 1e-3,
-    "weight_decay": 0.0,
-    "norm": "batch",
-    "batch_size": 32,
-    "epochs": 100,
+NODE: Space = {
+    "hidden": [64],
+    "layers": [2, 1, 3],
+    "dropout": [0.5, 0.2, 0.8],
+    "input_dropout": [0.8, 0.5, 0.0],
+    "lr": [0.005, 0.002, 0.02],
+    "weight_decay": [5e-4, 0.0, 5e-3],
+    "residual": [True, False],
+    "block_norm": ["layer", None],
 }
+STRUCTURE: Space = NODE | {"features": ["identity", "degree"], "input_dropout": [0.0, 0.5]}
+GRID: Space = NODE | {
+    "layers": [4, 3, 5],
+    "input_dropout": [0.0],
+    "weight_decay": [0.0, 5e-5],
+    "dropout": [0.2, 0.0, 0.5],
+}
+MOLECULE: Space = {
+    "hidden": [64],
+    "layers": [3, 2, 4],
+    "dropout": [0.2, 0.0, 0.5],
+    "input_dropout": [0.0],
+    "lr": [0.003, 0.001, 0.01],
+    "weight_decay": [0.0, 1e-4],
+    "residual": [True, False],
+    "block_norm": ["batch", "layer"],
+}
+ATTENTION: Space = {"heads": [4, 1, 8], "attn_dropout": [0.0, 0.5]}
+CITATION = {
+    "weight_decay": 5e-3,
+    "residual": False,
+    "heads": 8,
+    "mlp_ratio": 2.0,
+    "own": "loop",
+}
+WIDER = {"mlp_ratio": 2.0}
+COUNTING = {"normalize": "degree", "norm": "batch", "mlp_ratio": 2.0}
 SETTINGS: dict[str, Settings] = {
-    "Cora": Settings("Planetoid", dropout=0.6, input_dropout=0.6, attention=NODE),
-    "CiteSeer": Settings("Planetoid", dropout=0.6, input_dropout=0.6, attention=NODE),
-    "chameleon": Settings("chameleon", input_dropout=0.5, splits=10, attention=NODE),
-    "minesweeper": Settings(
-        "minesweeper", layers=5, dropout=0.2, lr=0.003, weight_decay=0.0, epochs=500,
-        metric="roc_auc", normalize_rows=False, splits=10, attention=NODE,
+    "brazil_airports": Settings(
+        STRUCTURE, trials=16, tune_seeds=5, splits=10, normalize_rows=False
     ),
     "europe_airports": Settings(
-        "europe_airports", normalize_rows=False, splits=10, attention=NODE | {"normalize": "degree"}
+        STRUCTURE, trials=12, tune_seeds=3, splits=10, normalize_rows=False
     ),
-    "brazil_airports": Settings(
-        "brazil_airports", normalize_rows=False, splits=10, attention=NODE | {"normalize": "degree"}
+    "Cora": Settings(NODE, final_seeds=3, defaults=CITATION),
+    "CiteSeer": Settings(NODE, final_seeds=3, defaults=CITATION),
+    "chameleon": Settings(NODE, splits=10, final_seeds=3),
+    "ogbg-molesol": Settings(
+        MOLECULE, "rmse", 30, 10, trials=3, batch_size=64, defaults=COUNTING
     ),
-    "ogbg-molbace": Settings("ogb", metric="roc_auc", attention=GRAPH, **MOLECULES),
-    "ogbg-molesol": Settings("ogb", metric="rmse", attention=GRAPH, **MOLECULES),
-    "ogbg-molhiv": Settings("ogb", metric="roc_auc", attention=GRAPH, **MOLECULES),
+    "ogbg-molbace": Settings(
+        MOLECULE, "roc_auc", 15, 6, trials=2, batch_size=64, defaults=COUNTING
+    ),
+    "minesweeper": Settings(
+        GRID, "roc_auc", 60, 20, trials=2, splits=10, normalize_rows=False, defaults=WIDER
+    ),
+    "ogbg-molhiv": Settings(
+        MOLECULE, "roc_auc", 2, 2, batch_size=256, defaults=COUNTING, tuned_on="ogbg-molbace"
+    ),
 }  # fmt: skip
+OWN: dict[str, Space] = {
+    "gcn": {"activation": [False, True]},
+    "gin": {"activation": [False, True]},
+    "gat": {"activation": [False, True], **ATTENTION},
+    "transformer": {"activation": [False, True], **ATTENTION},
+    "gin_attention": {
+        **ATTENTION,
+        "normalize": ["softmax", "degree"],
+        "norm": ["rms", None],
+        "mlp": ["per_head", "joint"],
+        "mlp_ratio": [0.5, 1.0, 2.0],
+        "mlp_dropout": [0.1, 0.5],
+        "value_proj": [False, True],
+        "own": ["one_plus_eps", "loop"],
+    },
+}
 
 
-def make_conv(kind: str, dim: int, heads: int, edge_dim: int | None) -> nn.Module:
-    """Return a layer of PyG from ``dim`` to ``dim``, with edge features where it can use them."""
-    if kind == "gcn":
-        return pyg.GCNConv(dim, dim)
-    if kind == "gin":
-        mlp = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
-        return pyg.GINConv(mlp, train_eps=True) if edge_dim is None else pyg.GINEConv(
-            mlp, train_eps=True, edge_dim=edge_dim
-        )  # fmt: skip
-    if kind == "gat":
-        return pyg.GATConv(dim, dim // heads, heads=heads, edge_dim=edge_dim)
-    return pyg.TransformerConv(dim, dim // heads, heads=heads, edge_dim=edge_dim)
-
-
-class Shell(Backbone):
-    """The shell of GINAttentionNet round layers of PyG."""
-
-    def __init__(
-        self,
-        kind: str,
-        in_dim: int,
-        out_dim: int,
-        settings: Settings,
-        heads: int = 4,
-        encoders: tuple[nn.Module, nn.Module] | None = None,
-        edge_dim: int | None = None,
-    ) -> None:
-        super().__init__()
-        dim = settings.hidden
-        norm = nn.BatchNorm1d if settings.norm == "batch" else nn.LayerNorm
-        self.settings, self.with_edges = settings, edge_dim is not None and kind != "gcn"
-        self.encoder = InputMap(in_dim, dim) if encoders is None else encoders[0]
-        self.edge_encoder = None if encoders is None else encoders[1]
-        convs = [make_conv(kind, dim, heads, edge_dim) for _ in range(settings.layers)]
-        self.convs = nn.ModuleList(convs)
-        self.norms = nn.ModuleList(norm(dim) for _ in range(settings.layers + 1))
-        self.output = nn.Linear(dim, out_dim)
-        self.known: tuple[Any, Tensor] | None = None
-
-    def edge_index(self, adjacency: Any) -> Tensor:
-        """Return the ``edge_index`` of an adjacency, made once."""
-        if self.known is None or self.known[0] is not adjacency:
-            graph = adjacency.graph
-            ends = (graph.arc_rows(), graph.indices.astype("int64"))
-            index = torch.stack([torch.from_numpy(end) for end in ends])
-            self.known = adjacency, index
-        return self.known[1]
-
-    def prefix(self, x: Any, adjacency: Any) -> Any:
-        """Return the mapped features, or the features where they are dropped first."""
-        return x if self.settings.input_dropout else self.encoder(x)
-
-    def suffix(self, hidden: Any, adjacency: Any) -> Tensor:
-        """Return the logits per node."""
-        if self.settings.input_dropout:
-            hidden = self.encoder(
-                dropout_features(hidden, self.settings.input_dropout, self.training)
-            )
-        return self.output(self.layers(hidden, self.edge_index(adjacency), None))
-
-    def forward(self, x: Any, adjacency: Any, edge_attr: Any = None, ptr: Any = None) -> Tensor:
-        """Return the output per node, or per graph where ``ptr`` is given."""
-        if ptr is None:
-            return self.suffix(self.prefix(x, adjacency), adjacency)
-        attr = self.edge_encoder(edge_attr) if self.with_edges else None
-        h = self.layers(self.encoder(x), adjacency, attr)
-        return self.output(graph_mean(h, graph_of_node(ptr), len(ptr) - 1))
-
-    def layers(self, h: Tensor, index: Tensor, attr: Tensor | None) -> Tensor:
-        """Return the states after all layers."""
-        for conv, norm in zip(self.convs, self.norms[:-1], strict=True):
-            new = conv(norm(h), index) if attr is None else conv(norm(h), index, edge_attr=attr)
-            h = h + F.dropout(new, self.settings.dropout, self.training)
-        return self.norms[-1](h)
-
-    def maps(self) -> Any:
-        """Yield every weight matrix."""
-        for parameter in self.parameters():
-            if parameter.dim() == 2:
-                yield parameter, False
+def options_of(name: str, model: str, trial: int) -> dict[str, Any]:
+    """Return the options of a trial: the defaults for trial 0, else drawn."""
+    of = "gin_attention" if model in ABLATIONS else model
+    space = SETTINGS[name].space | OWN[of]
+    if trial == 0:
+        first = SETTINGS[name].defaults
+        return {key: first.get(key, values[0]) for key, values in space.items()}
+    rng = np.random.default_rng([88, trial, *map(ord, of)])
+    return {key: values[int(rng.integers(len(values)))] for key, values in space.items()}
 
 
 @cache
 def dataset(name: str) -> Any:
     """Stage a set and read it."""
     folder = Path(os.environ.get("GRAPHSPARSE_TEST_DATA", ROOT.parent / "shared" / "data"))
+    sys.dont_write_bytecode = True
     sys.path.insert(0, str(folder))
     from stage import stage
 
@@ -210,9 +176,11 @@ def dataset(name: str) -> Any:
 
 
 @cache
-def node_data(name: str, split: int) -> NodeData:
-    """Return a node task with one of its splits."""
+def node_data(name: str, split: int, features: str = "stored") -> NodeData:
+    """Return a node task with one of its splits; ``"degree"``: 1 and log(1 + degree) of a node."""
     data = dataset(name).to_pyg(split)
+    if features == "degree":
+        data.x = degree_features(data.edge_index, data.num_nodes)
     return NodeData.from_pyg(data, normalize=SETTINGS[name].normalize_rows)
 
 
@@ -223,177 +191,180 @@ def parse_arm(arm: str) -> tuple[float, float]:
     return found.get("edges", 1.0), found.get("weights", 1.0)
 
 
-def attention_options(name: str, model: str) -> dict[str, Any]:
-    """Return the options of GIN-attention or of one of its ablations on a set."""
-    return SETTINGS[name].attention | ABLATIONS[model]
-
-
-def run_node(name: str, model: str, arm: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Train once on a node set; split ``seed`` where it has several."""
-    settings = SETTINGS[name]
-    data = node_data(name, seed % settings.splits)
+def fit(name: str, model: str, trial: int, arm: str, seed: int) -> dict[str, Any]:
+    """Train once."""
+    settings, options = SETTINGS[name], options_of(name, model, trial)
     edges, weights = parse_arm(arm)
-    if edges < 1.0:
-        data = data.with_graph(sparsify(data.graph, "teddy", edges, seed=seed).graph)
-    set_seed(seed)
-    in_dim = data.x.shape[1]
-    if model in ABLATIONS:
-        net: Backbone = GINAttentionNet(
-            in_dim,
-            settings.hidden,
-            data.num_classes,
-            layers=settings.layers,
-            dropout=settings.dropout,
-            input_dropout=settings.input_dropout,
-            block_norm=settings.norm,
-            **attention_options(name, model),
-        )
-    else:
-        net = Shell(model, in_dim, data.num_classes, settings)
-    optimizer = adam(net, settings.lr, settings.weight_decay)
-    attach_projection(net, optimizer, WeightsRecipe(weights, kept_in_every_layer(weights)))
-    options = {"epochs": epochs, "optimizer": optimizer, "metric": settings.metric}
-    result = train(net, data, keep_weights=False, **options)
-    return {"test": result.test, "val": result.val, "best_epoch": result.best_epoch}
-
-
-def kept_in_every_layer(weights: float) -> dict[str, Any]:
-    """Options of the projection: no layer is cut off."""
-    return {"min_keep_per_layer": 8} if weights < 1.0 else {}
-
-
-def run_graph(name: str, model: str, arm: str, seed: int, epochs: int, hidden: int) -> Any:
-    """Train once on a set of graphs."""
-    settings = dataclasses.replace(SETTINGS[name], hidden=hidden)
-    task: GraphTask = dataset(name)
-    edges, weights = parse_arm(arm)
-    if edges < 1.0:
+    features = options.pop("features", "stored")
+    lr, decay = options.pop("lr"), options.pop("weight_decay")
+    task = dataset(name) if settings.batch_size else node_data(
+        name, seed % settings.splits, features
+    )  # fmt: skip
+    if edges < 1.0 and settings.batch_size:
         task = task.sparsified("teddy", edges, seed=seed)
+    elif edges < 1.0:
+        task = task.with_graph(sparsify(task.graph, "teddy", edges, seed=seed).graph)
     set_seed(seed)
-    edge_dim = hidden // 4
-    encoders = (
-        CategoryEncoder(category_sizes(task.whole.x), hidden),
-        CategoryEncoder(category_sizes(task.whole.edge_attr), edge_dim),
-    )
-    if model in ABLATIONS:
-        net: nn.Module = GINAttentionNet(
-            0,
-            hidden,
-            task.whole.y.shape[1],
-            task="graph",
-            layers=settings.layers,
-            dropout=settings.dropout,
-            block_norm=settings.norm,
-            encoder=encoders[0],
-            edge_encoder=encoders[1],
-            edge_dim=edge_dim,
-            **attention_options(name, model),
+    if settings.batch_size:
+        encoders = (
+            CategoryEncoder(category_sizes(task.whole.x), options["hidden"]),
+            CategoryEncoder(category_sizes(task.whole.edge_attr), options["hidden"] // 4),
         )
+        net = make_network(model, 0, task.whole.y.shape[1], options, encoders)
     else:
-        net = Shell(model, 0, task.whole.y.shape[1], settings, encoders=encoders, edge_dim=edge_dim)
-    optimizer = adam(net, settings.lr, settings.weight_decay)
-    attach_projection(net, optimizer, WeightsRecipe(weights, kept_in_every_layer(weights)))
-    size = settings.batch_size
-    result = train_graphs(net, task, epochs=epochs, batch_size=size, optimizer=optimizer)
-    return {"test": result.test, "val": result.val, "best_epoch": result.best_epoch}
+        net = make_network(model, task.x.shape[1], task.num_classes, options)
+    optimizer = adam(net, lr, decay)
+    kept = {"min_keep_per_layer": 8} if weights < 1.0 else {}  # no layer is cut off
+    attach_projection(net, optimizer, WeightsRecipe(weights, kept))
+    about: dict[str, Any] = {"epochs": settings.epochs, "optimizer": optimizer}
+    if settings.batch_size:
+        about |= {"batch_size": settings.batch_size, "patience": settings.patience}
+        result: Any = train_graphs(net, task, **about)
+    else:
+        stop = EarlyStopping(settings.patience)
+        about |= {"metric": settings.metric, "callbacks": [stop]}
+        result = train(net, task, keep_weights=False, **about)
+    found = {key: getattr(result, key) for key in ("test", "val", "best_epoch", "epochs")}
+    return found
 
 
-def models_of(arm: str, ablations: bool) -> tuple[str, ...]:
-    """Return the models of an arm: ablations are for the dense one."""
-    return (*MODELS, *list(ABLATIONS)[1:]) if ablations and arm == "dense" else MODELS
-
-
-def file_of(args: argparse.Namespace, key: tuple[Any, ...]) -> Path:
+def stored(folder: Path, key: tuple[Any, ...]) -> Path:
     """Return the file of a run."""
-    return args.folder / ("-".join(str(part) for part in key).replace(" ", "_") + ".json")
+    return folder / ("-".join(str(part) for part in key).replace(" ", "_") + ".json")
+
+
+def run_once(folder: Path, name: str, model: str, trial: int, arm: str, seed: int) -> Any:
+    """Return the record of a run, from its file if it is there."""
+    path = stored(folder, (name, model, trial, arm, seed))
+    if path.exists():
+        return json.loads(path.read_text())
+    start = time.process_time()
+    figures = fit(name, model, trial, arm, seed)
+    spent = round(time.process_time() - start, 1)
+    about = {"set": name, "model": model, "trial": trial, "arm": arm, "seed": seed}
+    record = {**about, "cpu_seconds": spent, **figures}
+    write_atomic(path, (json.dumps(record) + "\n").encode())
+    now = f"{datetime.datetime.now():%H:%M:%S}"
+    print(now, *about.values(), spent, f"{figures['val']:.4f} {figures['test']:.4f}", flush=True)
+    return record
+
+
+def search(args: argparse.Namespace) -> None:
+    """Run the trials that are missing, then the best of each model with more seeds."""
+    for name in args.sets:
+        settings = SETTINGS[name]
+        if settings.tuned_on:
+            continue
+        first = range(100, 100 + settings.tune_seeds)
+        keys = [(m, t, s) for t in range(settings.trials) for m in args.models for s in first]
+        if not run_all(args, name, keys):
+            return
+        last = range(first.stop, first.start + settings.final_seeds)
+        tops = {m: ranked(args.folder, name, m)[:FINALISTS] for m in args.models}
+        if not run_all(args, name, [(m, t, s) for m in args.models for t in tops[m] for s in last]):
+            return
+
+
+def run_all(args: argparse.Namespace, name: str, keys: list[tuple[str, int, int]]) -> bool:
+    """Run (model, trial, seed) on the full graph with all weights; False when time is up."""
+    for model, trial, seed in keys:
+        if time.monotonic() > args.end:
+            print("time is up")
+            return False
+        run_once(args.folder, name, model, trial, "dense", seed)
+    return True
+
+
+def validation(folder: Path, name: str, model: str, trial: int, seeds: int) -> float:
+    """Return the mean validation score of a trial over tuning seeds; more is better."""
+    paths = [stored(folder, (name, model, trial, "dense", 100 + at)) for at in range(seeds)]
+    if not all(path.exists() for path in paths):
+        raise ValueError(f"trial {trial} of {model} on {name} is not complete; run `search` first")
+    sign = -1.0 if SETTINGS[name].metric == "rmse" else 1.0
+    return sign * statistics.fmean(json.loads(path.read_text())["val"] for path in paths)
+
+
+def ranked(folder: Path, name: str, model: str) -> list[int]:
+    """Return the trials, the best first."""
+    settings = SETTINGS[name]
+    score = {
+        trial: validation(folder, name, model, trial, settings.tune_seeds)
+        for trial in range(settings.trials)
+    }
+    return sorted(score, key=lambda trial: -score[trial])
+
+
+@cache
+def winner(folder: Path, name: str, model: str) -> int:
+    """Return the best of the finalists."""
+    name = SETTINGS[name].tuned_on or name
+    of = "gin_attention" if model in ABLATIONS else model
+    seeds = max(SETTINGS[name].tune_seeds, SETTINGS[name].final_seeds)
+    finalists = ranked(folder, name, of)[: FINALISTS if SETTINGS[name].final_seeds else 1]
+    return max(finalists, key=lambda trial: validation(folder, name, of, trial, seeds))
 
 
 def run(args: argparse.Namespace) -> None:
     """Run what is missing until it is done or the time is up."""
-    torch.set_num_threads(1)
-    args.folder.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 60 * args.minutes
     for seed in args.seeds:
         for name in args.sets:
-            settings = SETTINGS[name]
-            epochs, hidden = args.epochs or settings.epochs, args.hidden or settings.hidden
             for arm in args.arms:
-                for model in models_of(arm, args.ablations):
-                    path = file_of(args, (name, hidden, epochs, model, arm, seed))
-                    if path.exists():
-                        continue
-                    if time.monotonic() > end:
+                extra = tuple(ABLATIONS) if args.ablations and arm == "dense" else ()
+                for model in (*args.models, *extra):
+                    if time.monotonic() > args.end:
                         print("time is up")
                         return
-                    start = time.process_time()
-                    if settings.batch_size:
-                        figures = run_graph(name, model, arm, seed, epochs, hidden)
-                    else:
-                        figures = run_node(name, model, arm, seed, epochs)
-                    spent = round(time.process_time() - start, 1)
-                    about = {"set": name, "model": model, "arm": arm, "seed": seed}
-                    about |= {"hidden": hidden, "epochs": epochs, "cpu_seconds": spent}
-                    record = about | figures
-                    write_atomic(path, (json.dumps(record) + "\n").encode())
-                    now = f"{datetime.datetime.now():%H:%M:%S}"
-                    print(now, *about.values(), f"{figures['test']:.4f}", flush=True)
+                    trial = winner(args.folder, name, model)
+                    run_once(args.folder, name, model, trial, arm, seed)
+
+
+def tuning(name: str) -> str:
+    """Return how the models of a set were tuned, in words."""
+    settings = SETTINGS[name]
+    tuned = f"{settings.trials} trials a model on {settings.tune_seeds} seed(s)"
+    if settings.final_seeds:
+        tuned += f", the best {FINALISTS} on {settings.final_seeds}"
+    if settings.tuned_on:
+        tuned = f"options as found on {settings.tuned_on}"
+    return f"At most {settings.epochs} epochs, {settings.patience} without a better one; {tuned}."
+
+
+def of_complete_seeds(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs of an arm and a seed that every model was trained with."""
+    done: dict[tuple[str, int], set[str]] = {}
+    for r in runs:
+        done.setdefault((r["arm"], r["seed"]), set()).add(r["model"])
+    return [r for r in runs if done[r["arm"], r["seed"]].issuperset(MODELS)]
 
 
 def table(args: argparse.Namespace) -> None:
     """Summarise the runs that exist: one JSON file, one Markdown page."""
     runs = [json.loads(path.read_text()) for path in sorted(args.folder.glob("*.json"))]
-    lines = [HEAD]
+    summary = ["\n| set | gin_attention | best baseline | | |\n|---|---:|---:|---|---|\n"]
+    sections, winners, used = [], {}, []
     for name in args.sets:
-        mine = [r for r in runs if r["set"] == name]
-        if not mine:
+        tried = {r["model"] for r in runs if r["set"] == name and r["seed"] < 100}
+        if not tried.issuperset(MODELS):
             continue
-        shape = sorted({(r["hidden"], r["epochs"]) for r in mine})
-        shown = ", ".join(f"width {h}, {e} epochs" for h, e in shape)
-        lines.append(f"\n## {name} ({SETTINGS[name].metric}; {shown})\n\n")
-        arms = [arm for arm in ARMS if any(r["arm"] == arm for r in mine)]
-        lines.append("| model | " + " | ".join(arms) + " | seeds |\n")
-        lines.append("|---|" + "---:|" * (len(arms) + 1) + "\n")
-        for model in dict.fromkeys((*MODELS, *ABLATIONS)):
-            cells = [
-                [r["test"] for r in mine if r["model"] == model and r["arm"] == a] for a in arms
-            ]
-            if any(cells):
-                counts = sorted({len(cell) for cell in cells if cell})
-                text = " | ".join(cell_text(cell, SETTINGS[name].metric) for cell in cells)
-                lines.append(f"| {model} | {text} | {'–'.join(map(str, counts))} |\n")
-    record = {"commit": commit(), "machine": machine(), "runs": runs}
+        metric, best_of = SETTINGS[name].metric, {m: winner(args.folder, name, m) for m in tried}
+        mine = [r for r in runs if r["set"] == name and r["seed"] < 100
+                and r["trial"] == best_of[r["model"]]]  # fmt: skip
+        mine = of_complete_seeds(mine)
+        scores = {m: [r["test"] for r in mine if (r["model"], r["arm"]) == (m, "dense")]
+                  for m in MODELS}  # fmt: skip
+        best, word = verdict(scores, metric)
+        cells = [cell_text(scores[m], metric) for m in ("gin_attention", best)]
+        summary.append(f"| {name} | {' | '.join(cells)} | {best} | {word} |\n")
+        winners[name] = {m: options_of(name, m, best_of[m]) for m in MODELS}
+        sections += set_section(name, metric, tuning(name), mine)
+        used += mine
+    used += [r for r in runs if r["seed"] >= 100]
+    record = {"commit": commit(), "machine": machine(), "winners": winners, "runs": used}
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "gin_accuracy.json").write_text(json.dumps(record, indent=0) + "\n")
-    target = ROOT / "docs" / "results" / "gin_accuracy.md"
-    target.write_text("".join(lines))
-    print("".join(lines))
-
-
-HEAD = """# Accuracy of GIN-attention
-
-Made by `python benchmarks/gin_accuracy.py table` from the runs of
-`python benchmarks/gin_accuracy.py run`; every run is listed in
-`benchmarks/results/gin_accuracy.json`.
-
-All models stand in one shell and share width, depth, dropout, optimiser, epochs and splits;
-one thing was changed after a look at test scores on Cora: the dropout inside GIN-attention's MLP is
-the specified 0.1, not the shell's. Test score at the first best validation epoch, mean ± sample
-standard deviation over the seeds that were run (last column): accuracy and ROC AUC in percent, RMSE
-as it is (less is better). "weights 20" keeps 20 % of the weights, projected after every step;
-"edges 60" keeps 60 % of the edges by TEDDY. Rows below the baselines are ablations of
-`gin_attention`: uniform attention, no self term, no MLP, the other normalisations.
-"""
-
-
-def cell_text(scores: list[float], metric: str) -> str:
-    """Return ``mean ± deviation``, in percent unless it is an error."""
-    if not scores:
-        return "–"
-    unit, digits = (1.0, 3) if metric == "rmse" else (100.0, 1)
-    mean = f"{unit * statistics.fmean(scores):.{digits}f}"
-    if len(scores) < 2:
-        return mean
-    return f"{mean} ± {unit * statistics.stdev(scores):.{digits}f}"
+    page = "".join([HEAD, *summary, *sections])
+    (ROOT / "docs" / "results" / "gin_accuracy.md").write_text(page)
+    print(page)
 
 
 def seed_list(text: str) -> list[int]:
@@ -405,17 +376,20 @@ def seed_list(text: str) -> list[int]:
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("run", "table"))
+    parser.add_argument("command", choices=("search", "run", "table"))
     parser.add_argument("--sets", type=lambda s: s.split(","), default=list(SETTINGS))
+    parser.add_argument("--models", type=lambda s: s.split(","), default=list(MODELS))
     parser.add_argument("--arms", type=lambda s: s.split(","), default=list(ARMS))
     parser.add_argument("--seeds", type=seed_list, default=list(range(10)))
     parser.add_argument("--ablations", action="store_true")
-    parser.add_argument("--epochs", type=int, help="instead of the set's")
-    parser.add_argument("--hidden", type=int, help="width, instead of the set's (graph sets)")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "gin_accuracy")
     parser.add_argument("--minutes", type=float, default=1e9, help="start no run after this long")
     args = parser.parse_args()
-    {"run": run, "table": table}[args.command](args)
+    args.end = time.monotonic() + 60 * args.minutes
+    torch.set_num_threads(1)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    check_layers()
+    {"search": search, "run": run, "table": table}[args.command](args)
 
 
 if __name__ == "__main__":

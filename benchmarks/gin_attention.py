@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from harness import measure, peak_rss, write_result
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, TransformerConv
 
 import graphsparse
 from graphsparse.models import GINAttention
@@ -119,6 +118,8 @@ def attention_part(index: Tensor, n: int, width: int, heads: int, repeat: int) -
 
 def whole_layer(index: Tensor, n: int, width: int, heads: int, repeat: int) -> Any:
     """The layer against its twin on gathers and PyG's layers of the same width."""
+    from torch_geometric.nn import GATConv, TransformerConv
+
     layer = GINAttention(width, heads=heads, dropout=0.0)
     twin = GatherLayer(layer, receivers(index, n, n))
     transformer = TransformerConv(width, width // heads, heads=heads)

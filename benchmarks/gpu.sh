@@ -65,6 +65,7 @@ bench gpu_teddy 60
 bench gpu_l0 60
 bench gpu_fastrp 60
 bench gpu_segment 60
+bench gpu_edge_attention 60
 if [ ${#emulate[@]} -eq 0 ] && command -v compute-sanitizer > /dev/null; then
   step racecheck 60 env PYTHONPATH="$root/benchmarks" compute-sanitizer --tool racecheck \
     --target-processes all --error-exitcode 9 "$python" benchmarks/gpu_small.py

@@ -6,10 +6,15 @@ compute-sanitizer python benchmarks/gpu_small.py
 from __future__ import annotations
 
 import numpy as np
+import torch
 from gpu_bench import EMULATED, cupy, local_edges, scaled, triangulated
 
 from graphsparse import DynamicSparsifier, Graph, fastrp, grass, random_edges, teddy
 from graphsparse.backend import native
+from graphsparse.models import device_ops
+from graphsparse.models.edge_attention import edge_attention
+from graphsparse.models.edge_attention_gpu import DeviceAttention
+from graphsparse.models.receivers import receivers
 from graphsparse.radix import Ranking
 
 
@@ -68,14 +73,34 @@ def embedding() -> None:
         assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
 
 
+def attention() -> None:
+    """Edge attention both ways, with a bias, a hub and a head that fills no warp."""
+    torch.manual_seed(7)
+    edges = receivers(torch.randint(0, 30, (2, 200)) // torch.tensor([[1], [2]]), 30, 30)
+    host = [torch.randn(30, 3 * 20, requires_grad=True) for _ in range(3)]
+    host.append(torch.randn(200, 3, requires_grad=True))
+    moved = [t.detach().to("cpu" if EMULATED else "cuda").requires_grad_() for t in host]
+    want, _ = edge_attention(edges, *host, heads=3, need_weights=False)
+    got, _ = DeviceAttention.apply(*moved, edges, 3, 0)
+    pairs = [(got, want)]
+    push = torch.randn_like(want)
+    grads = torch.autograd.grad(got, moved, push.to(got.device))
+    pairs += zip(grads, torch.autograd.grad(want, host, push), strict=True)
+    for a, b in pairs:
+        torch.testing.assert_close(a.cpu(), b, rtol=1e-4, atol=1e-4)
+
+
 def main() -> None:
     """Run all of it."""
-    if not EMULATED:
+    if EMULATED:
+        device_ops.stream_handle = lambda device: 0
+    else:
         cupy().cuda.set_allocator(None)  # no pool: each array ends where its memory ends
     sparsifiers()
     projection()
     streams()
     embedding()
+    attention()
     print("small run: the GPU agrees with the CPU")
 
 

@@ -54,10 +54,19 @@ def segment(r: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def edge_attention(r: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for part, target in (("forward", ">= 3 x"), ("forward_backward", ">= 3 x")):
+        rows.append((f"GIN-attention, {part}", f"{r['layer'][f'{part}_ms']:.3g} ms", ""))
+        rows.append((f"  against {r['compared_with']}", f"{r[f'speedup_{part}']} x", target))
+    return rows
+
+
 def main() -> None:
     """Print the rows of every result that is there."""
     rows: list[tuple[str, str, str]] = [("what", "measured", "wanted")]
-    parts = {"walks": walks, "teddy": teddy, "l0": l0, "fastrp": fastrp, "segment": segment}
+    parts = {"walks": walks, "teddy": teddy, "l0": l0, "fastrp": fastrp}
+    parts |= {"segment": segment, "edge_attention": edge_attention}
     for name, of in parts.items():
         path = RESULTS / f"gpu-{name}.json"
         if not path.is_file():

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "cpu/bindings.hpp"
-#include "cpu/parallel.hpp"
+#include "cpu/row_ranges.hpp"
 #include "cpu/vectors.hpp"
 
 namespace gs {
@@ -139,10 +139,6 @@ GS_ATTENTION_CLONES(float)
 GS_ATTENTION_CLONES(double)
 #undef GS_ATTENTION_CLONES
 
-int threads_for(int64_t work, int requested) {
-  return work < (1 << 18) ? 1 : resolve_threads(requested);
-}
-
 template <class T>
 void attention_forward(In<int64_t> indptr, In<int32_t> indices, int64_t heads, In<T> z, In<T> a_src,
                        In<T> a_dst, In<T> scale, double slope, Out<T> alpha_src, Out<T> alpha_dst,
@@ -162,15 +158,12 @@ void attention_forward(In<int64_t> indptr, In<int32_t> indices, int64_t heads, I
                        alpha_src.data(),
                        alpha_dst.data(),
                        att.data()};
-  const int threads = threads_for((a.indptr[n] + n) * heads * dim, num_threads);
-  const auto cut = balanced_rows(a.indptr, n, threads);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p) dots_rows(a, cut[p], cut[p + 1]);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p) {
-    softmax(a, cut[p], cut[p + 1]);
-    sum_rows(a, out.data(), cut[p], cut[p + 1]);
-  }
+  over_row_ranges(a.indptr, n, heads * dim, num_threads,
+                  [&](int64_t first, int64_t last) { dots_rows(a, first, last); });
+  over_row_ranges(a.indptr, n, heads * dim, num_threads, [&](int64_t first, int64_t last) {
+    softmax(a, first, last);
+    sum_rows(a, out.data(), first, last);
+  });
 }
 
 template <class T>
@@ -200,13 +193,10 @@ void attention_backward(In<int64_t> indptr, In<int32_t> indices, In<int64_t> t_i
                       grad_logit.data(), grad_src.data(),
                       grad_dst.data(),   grad_scale.shape(0) ? grad_scale.data() : nullptr,
                       grad_z.data()};
-  const int threads = threads_for((a.indptr[n] + n) * heads * dim, num_threads);
-  const auto cut = balanced_rows(a.indptr, n, threads);
-  const auto t_cut = balanced_rows(b.t_indptr, n, threads);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p) logit_rows(a, b, cut[p], cut[p + 1]);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p) source_rows(a, b, t_cut[p], t_cut[p + 1]);
+  over_row_ranges(a.indptr, n, heads * dim, num_threads,
+                  [&](int64_t first, int64_t last) { logit_rows(a, b, first, last); });
+  over_row_ranges(b.t_indptr, n, heads * dim, num_threads,
+                  [&](int64_t first, int64_t last) { source_rows(a, b, first, last); });
 }
 
 template <class T>

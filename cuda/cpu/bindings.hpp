@@ -16,6 +16,7 @@ void bind_dygrass(nanobind::module_& m);
 void bind_fire(nanobind::module_& m);
 void bind_format(nanobind::module_& m);
 void bind_gin_attention(nanobind::module_& m);
+void bind_gin_update(nanobind::module_& m);
 void bind_head_products(nanobind::module_& m);
 void bind_hop_attention(nanobind::module_& m);
 void bind_hypergraph_core(nanobind::module_& m);

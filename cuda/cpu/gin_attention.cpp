@@ -6,7 +6,7 @@
 
 #include "cpu/bindings.hpp"
 #include "cpu/head_rows.hpp"
-#include "cpu/parallel.hpp"
+#include "cpu/row_ranges.hpp"
 #include "cpu/vector_exp.hpp"
 
 namespace gs {
@@ -151,10 +151,6 @@ GS_EDGE_ATTENTION_CLONES(float)
 GS_EDGE_ATTENTION_CLONES(double)
 #undef GS_EDGE_ATTENTION_CLONES
 
-int threads_of(int64_t work, int requested) {
-  return work < (1 << 18) ? 1 : resolve_threads(requested);
-}
-
 template <class T>
 void edge_attention_forward(In<int64_t> indptr, In<int32_t> indices, int64_t heads, int64_t dim,
                             int kind, In<T> q, In<T> k, In<T> v, In<T> bias, Out<T> att, Out<T> out,
@@ -171,10 +167,8 @@ void edge_attention_forward(In<int64_t> indptr, In<int32_t> indices, int64_t hea
                            bias.shape(0) ? bias.data() : nullptr,
                            att.shape(0) ? att.data() : nullptr,
                            out.data()};
-  const int threads = threads_of((a.indptr[n] + n) * a.heads.width(), num_threads);
-  const auto cut = balanced_rows(a.indptr, n, threads);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p) forward_rows(a, cut[p], cut[p + 1]);
+  over_row_ranges(a.indptr, n, a.heads.width(), num_threads,
+                  [&](int64_t first, int64_t last) { forward_rows(a, first, last); });
 }
 
 template <class T>
@@ -192,13 +186,10 @@ void edge_attention_backward(In<int64_t> indptr, In<int32_t> indices, In<int64_t
       att.data(),    nullptr};
   const EdgeAttentionGrad<T> b{t_indptr.data(), t_indices.data(), t_entry.data(), grad_out.data(),
                                pairs.data(),    grad_q.data(),    grad_k.data(),  grad_v.data()};
-  const int threads = threads_of((a.indptr[n] + n) * a.heads.width(), num_threads);
-  const auto cut = balanced_rows(a.indptr, n, threads);
-  const auto t_cut = balanced_rows(b.t_indptr, senders, threads);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p) receiver_rows(a, b, cut[p], cut[p + 1]);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p) sender_rows(a, b, t_cut[p], t_cut[p + 1]);
+  over_row_ranges(a.indptr, n, a.heads.width(), num_threads,
+                  [&](int64_t first, int64_t last) { receiver_rows(a, b, first, last); });
+  over_row_ranges(b.t_indptr, senders, a.heads.width(), num_threads,
+                  [&](int64_t first, int64_t last) { sender_rows(a, b, first, last); });
 }
 
 template <class T>

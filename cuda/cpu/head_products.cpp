@@ -2,7 +2,7 @@
 // each row weighted by entry and head.  Each is the gradient of the other.
 #include "cpu/bindings.hpp"
 #include "cpu/head_rows.hpp"
-#include "cpu/parallel.hpp"
+#include "cpu/row_ranges.hpp"
 
 namespace gs {
 namespace {
@@ -54,12 +54,9 @@ GS_HEAD_CLONES(double)
 
 template <class T>
 void run(const HeadProducts<T>& a, int64_t n, bool sums, int num_threads) {
-  const int64_t work = (a.indptr[n] + n) * a.heads.width();
-  const int threads = work < (1 << 18) ? 1 : resolve_threads(num_threads);
-  const auto cut = balanced_rows(a.indptr, n, threads);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int p = 0; p < threads; ++p)
-    sums ? sums_rows(a, cut[p], cut[p + 1]) : dots_rows(a, cut[p], cut[p + 1]);
+  over_row_ranges(a.indptr, n, a.heads.width(), num_threads, [&](int64_t first, int64_t last) {
+    sums ? sums_rows(a, first, last) : dots_rows(a, first, last);
+  });
 }
 
 template <class T>

@@ -23,6 +23,7 @@ NB_MODULE(_native, m) {
   gs::bind_fire(m);
   gs::bind_format(m);
   gs::bind_gin_attention(m);
+  gs::bind_gin_update(m);
   gs::bind_head_products(m);
   gs::bind_hop_attention(m);
   gs::bind_hypergraph_core(m);

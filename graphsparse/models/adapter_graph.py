@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphsparse.checks import check_choice, check_count, check_fraction
-from graphsparse.models.isomorphic import rms_norm
+from graphsparse.models.dense_attention import merge_heads, split_heads
+from graphsparse.models.isomorphic import check_heads, rms_norm, uniform_
 
-COMBINE = ("sum", "mean", "threshold_any", "learnable")
+COMBINE = ("sum", "mean", "threshold_any", "learnable", "per_head")
 LEARNABLE = ("softmax", "sigmoid")
 ORIENTATIONS = ("causal", "reference")
 ACTIVATIONS = {"prelu": nn.PReLU, "relu": nn.ReLU, "silu": nn.SiLU}
@@ -23,9 +25,9 @@ class AttentionGraph:
 
     Parameters
     ----------
-    combine : {"sum", "mean", "threshold_any", "learnable"}
+    combine : {"sum", "mean", "threshold_any", "learnable", "per_head"}
         Sum of the heads, at most 1; their mean; ``max sigmoid((A - threshold) / tau)``; an MLP
-        over the heads of each entry.
+        over the heads of each entry; or a graph for each head.
     sharpness, threshold : float
         With ``sharpness > 0``: ``a <- sigmoid(sharpness (a - threshold))``.
     tau : float
@@ -65,6 +67,8 @@ class AttentionGraph:
     def adjacency(self, attention: Tensor, mlp: nn.Module | None = None) -> Tensor:
         """Return (batch, length, length) from the maps (batch, heads, length, length).
 
+        With ``combine="per_head"`` the heads stay apart.
+
         Parameters
         ----------
         attention : Tensor
@@ -76,7 +80,8 @@ class AttentionGraph:
         if self.sharpness > 0.0:
             a = torch.sigmoid(self.sharpness * (a - self.threshold))
         # Where no head attends there is no edge, whatever the transform makes of 0: padding.
-        a = a * (a > self.cut) * (attention > 0).any(1)
+        some = attention > 0
+        a = a * (a > self.cut) * (some if self.combine == "per_head" else some.any(1))
         if not self.keep_self:
             a = a - torch.diag_embed(a.diagonal(dim1=-2, dim2=-1))
         return a.tril()
@@ -84,6 +89,8 @@ class AttentionGraph:
     def _combined(self, attention: Tensor, mlp: nn.Module | None) -> Tensor:
         if self.combine == "sum":
             return attention.sum(1).clamp(max=1.0)
+        if self.combine == "per_head":
+            return attention
         if self.combine == "mean":
             return attention.mean(1)
         if self.combine == "threshold_any":
@@ -98,8 +105,35 @@ class AttentionGraph:
         return torch.softmax(score, -1)
 
 
+class HeadLinear(nn.Module):
+    """A linear map of its own for each head.
+
+    Parameters
+    ----------
+    heads, in_dim, out_dim : int
+        Number of maps, width of their input and output.
+    """
+
+    no_sparsify = ("bias",)
+
+    def __init__(self, heads: int, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.weight = nn.Parameter(uniform_(torch.empty(heads * out_dim, in_dim), in_dim))
+        self.bias = nn.Parameter(uniform_(torch.empty(heads * out_dim), in_dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, heads, length, out_dim) of (batch, heads, length, in_dim)."""
+        weight = self.weight.view(self.heads, -1, x.shape[-1])
+        return x @ weight.transpose(1, 2) + self.bias.view(self.heads, 1, -1)
+
+
 class AdapterLayer(nn.Module):
     """``h + lambda * rms(up(GIN(down(h))))`` on the graph of an attention map.
+
+    With ``AttentionGraph(combine="per_head")`` every head has a GIN of its own, on its own map and
+    its own columns of the states; there are no projections, and heads share the slope of a PReLU
+    and the gains of a norm.
 
     Parameters
     ----------
@@ -107,6 +141,7 @@ class AdapterLayer(nn.Module):
         Width of the states and heads of the maps.
     width : int
         Of the GIN; there are no projections where it equals ``dim`` and ``project`` is None.
+        ``dim // heads`` in the mode per head.
     graph : AttentionGraph
         How maps become a graph.
     num_layers : int
@@ -157,19 +192,26 @@ class AdapterLayer(nn.Module):
         check_count("width", width, low=1)
         self.graph, self.residual, self.weighted = graph, residual, weighted
         self.dropout = check_fraction("dropout", dropout, zero=True)
-        projected = width != dim if project is None else project
-        if not projected and width != dim:
-            raise ValueError(f"project=False needs width {dim}, got {width}")
+        self.heads, self.apart = heads, graph.combine == "per_head"
+        whole = check_heads(dim, heads) if self.apart else dim
+        projected = (width != dim and not self.apart) if project is None else project
+        if not projected and width != whole:
+            raise ValueError(f"width must be {whole} without projections, got {width}")
+        if projected and self.apart:
+            raise ValueError("project=True does not go with combine='per_head'")
         self.down = nn.Linear(dim, width) if projected else nn.Identity()
         self.up = nn.Linear(width, dim) if projected else nn.Identity()
         hidden = width * check_count("hidden_multiplier", hidden_multiplier, low=1)
-        self.first = nn.ModuleList(nn.Linear(width, hidden) for _ in range(num_layers))
-        self.second = nn.ModuleList(nn.Linear(hidden, width) for _ in range(num_layers))
+        linear = partial(HeadLinear, heads) if self.apart else nn.Linear
+        self.first = nn.ModuleList(linear(width, hidden) for _ in range(num_layers))
+        self.second = nn.ModuleList(linear(hidden, width) for _ in range(num_layers))
         self.norms = nn.ModuleList(
             nn.LayerNorm(hidden) if norm else nn.Identity() for _ in range(num_layers)
         )
         self.activation = ACTIVATIONS[activation](*([1] if activation == "prelu" else []))
-        self.eps = nn.Parameter(torch.zeros(num_layers))
+        self.eps = nn.Parameter(
+            torch.zeros((num_layers, heads, 1, 1) if self.apart else num_layers)
+        )
         self.gain = nn.Parameter(torch.ones(dim))
         self.scale = nn.Parameter(torch.tensor([float(scale)]))
         self.combine: nn.Module | None = None
@@ -185,11 +227,12 @@ class AdapterLayer(nn.Module):
             a = (a != 0).to(a.dtype)
         if self.graph.orientation == "reference":
             a = torch.diag_embed(a.diagonal(dim1=-2, dim2=-1))
-        z = self.down(hidden)
+        z = split_heads(hidden, self.heads) if self.apart else self.down(hidden)
         parts = zip(self.first, self.norms, self.second, self.eps, strict=True)
         for first, norm, second, eps in parts:
             u = eps * z + a @ z
             y = second(self.activation(norm(first(u)))) + u
             new = F.dropout(self.activation(y), self.dropout, self.training)
             z = new + z if self.residual else new
+        z = merge_heads(z) if self.apart else z
         return self.scale * rms_norm(self.up(z), self.gain, 1e-5)

@@ -43,7 +43,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu" or p == 1.0:
         return F.dropout(x, p, True)
-    result: Tensor = _Dropout.apply(x, _Draw(x.numel(), p))
+    result: Tensor = _Dropout.apply(x, Draw(x.numel(), p))
     return result
 
 
@@ -64,7 +64,7 @@ class PreActivation:
         check_fraction("p", p, zero=True)
         self._fused = x.device.type == "cpu" and p < 1.0
         self.x = x if self._fused else dropout(F.relu(x), p, training)
-        self._draw = _Draw(x.numel(), p) if self._fused and training and p > 0.0 else None
+        self._draw = Draw(x.numel(), p) if self._fused and training and p > 0.0 else None
 
     @property
     def shape(self) -> torch.Size:
@@ -97,7 +97,7 @@ class PreActivation:
         return result
 
 
-class _Draw:
+class Draw:
     """Random bits for ``size`` entries, the threshold below which they survive, their scale."""
 
     def __init__(self, size: int, p: float) -> None:
@@ -108,6 +108,7 @@ class _Draw:
         self.bits = words.view(torch.uint8 if width == 8 else torch.uint16)[:size].numpy()
 
     def apply(self, x: Tensor) -> Tensor:
+        """Return ``x`` with its entries dropped or scaled."""
         flat = x.contiguous().view(-1)
         out = torch.empty_like(flat)
         native.dropout(
@@ -118,7 +119,7 @@ class _Draw:
 
 class _Dropout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, draw: _Draw) -> Tensor:
+    def forward(ctx: Any, x: Tensor, draw: Draw) -> Tensor:
         ctx.draw = draw
         return draw.apply(x.detach())
 
@@ -129,7 +130,7 @@ class _Dropout(torch.autograd.Function):
 
 class _DropoutLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, draw: _Draw | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, draw: Draw | None) -> Tensor:
         x, wt = x.detach().contiguous(), weight.detach().t().contiguous()
         out = torch.empty(len(x), len(wt), dtype=x.dtype)
         ctx.save_for_backward(x, wt)
@@ -151,7 +152,7 @@ class _DropoutLinear(torch.autograd.Function):
         return grad_x, grad_wt.t(), None
 
 
-def _layer(x: Tensor, wt: Tensor, draw: _Draw | None) -> tuple[Any, ...]:
+def _layer(x: Tensor, wt: Tensor, draw: Draw | None) -> tuple[Any, ...]:
     """The arguments that both directions share."""
     bits = torch.empty(0, dtype=torch.uint8).numpy() if draw is None else draw.bits
     threshold, scale = (0, 1.0) if draw is None else (draw.threshold, draw.scale)

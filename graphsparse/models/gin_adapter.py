@@ -8,8 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from graphsparse.checks import check_choice
 from graphsparse.models.adapter_graph import AdapterLayer, AttentionGraph
 
+PLACEMENTS = ("before", "after", "parallel")
 ATTENTION_NAMES = ("self_attn", "attn", "attention", "self_attention")
 
 
@@ -25,9 +27,13 @@ class SparseGINAdapter(nn.Module):
     layers : "all" or sequence of int
         Layers that get an adapter.
     width : int, optional
-        Width of the GIN; 155, or ``dim // 20`` if that is more, when left out.
+        Width of the GIN; 155, or ``dim // 20`` if that is more, when left out; that of a head with
+        ``AttentionGraph(combine="per_head")``.
     graph : AttentionGraph, optional
         How attention becomes a graph; sums of heads above 0.2 when left out.
+    placement : {"before", "after", "parallel"}
+        What the adapter sees and where its output is added: the states before the layer's MLP;
+        after it; or those before it, added to the output of the layer.
     scale_first, scale_last : float
         ``lambda`` of the first and of the last layer, linear between them.
     detach_adjacency : bool
@@ -43,7 +49,8 @@ class SparseGINAdapter(nn.Module):
     Notes
     -----
     The hook adds ``lambda * rms(GNN(r + o))`` to the attention output ``o`` of a layer with input
-    ``r``; the layer then adds ``r``: the states before its MLP.  With ``lambda = 0`` the outputs
+    ``r``; the layer then adds ``r``: the states before its MLP.  The other placements need one more
+    hook, on the layer.  With ``lambda = 0`` the outputs
     are those of the model.  Dense products with the adjacency: O(batch * length^2 * width).
 
     References
@@ -61,6 +68,7 @@ class SparseGINAdapter(nn.Module):
         width: int | None = None,
         *,
         graph: AttentionGraph | None = None,
+        placement: str = "before",
         scale_first: float = 0.0,
         scale_last: float = 0.5,
         detach_adjacency: bool = False,
@@ -76,19 +84,21 @@ class SparseGINAdapter(nn.Module):
                 f"layers must be 'all' or numbers in [0, {len(places)}), got {layers!r}"
             )
         dim, heads = _sizes(model)
-        width = max(155, dim // 20) if width is None else width
+        graph = graph or AttentionGraph()
+        if width is None:
+            width = dim // heads if graph.combine == "per_head" else max(155, dim // 20)
+        self.placement = check_choice("placement", placement, PLACEMENTS)
         self.detach_adjacency = detach_adjacency
         self.adapters = nn.ModuleDict()
         for at in chosen:
             share = at / (len(places) - 1) if len(places) > 1 else 1.0
             scale = scale_first + (scale_last - scale_first) * share
-            self.adapters[str(at)] = AdapterLayer(
-                dim, heads, width, graph or AttentionGraph(), scale=scale, **options
-            )
+            self.adapters[str(at)] = AdapterLayer(dim, heads, width, graph, scale=scale, **options)
         self._was_trained = {n: p.requires_grad for n, p in model.named_parameters()}
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         self._inputs: dict[str, Tensor] = {}
+        self._seen: dict[str, tuple[Tensor, Tensor]] = {}
         self._handles: list[RemovableHandle] = []
         for at in chosen:
             self._attach(str(at), *places[at])
@@ -120,11 +130,37 @@ class SparseGINAdapter(nn.Module):
         def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
             return self._adapted(key, output)
 
+        def at_the_end(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            return self._added(key, output)
+
         self._handles.append(layer.register_forward_pre_hook(before, with_kwargs=True))
         self._handles.append(attention.register_forward_hook(after))
+        if self.placement != "before":
+            self._handles.append(layer.register_forward_hook(at_the_end))
 
     def _adapted(self, key: str, output: Any) -> Any:
+        """What attention returns, the adapter's output added; or kept for the end of the layer."""
         received = self._inputs.pop(key)
+        probabilities = self._probabilities(key, output)
+        if self.placement != "before":
+            self._seen[key] = received + output[0], probabilities
+            return output
+        return (output[0] + self._run(key, received + output[0], probabilities), *output[1:])
+
+    def _added(self, key: str, output: Any) -> Any:
+        """What the layer returns, the adapter's output added."""
+        states = output[0] if isinstance(output, tuple) else output
+        middle, probabilities = self._seen.pop(key)
+        seen = states if self.placement == "after" else middle
+        states = states + self._run(key, seen, probabilities)
+        return (states, *output[1:]) if isinstance(output, tuple) else states
+
+    def _run(self, key: str, states: Tensor, probabilities: Tensor) -> Tensor:
+        adapter = self.adapters[key]
+        dtype = next(adapter.parameters()).dtype
+        return adapter(states.to(dtype), probabilities.to(dtype)).to(states.dtype)
+
+    def _probabilities(self, key: str, output: Any) -> Tensor:
         probabilities = output[1] if isinstance(output, tuple) and len(output) > 1 else None
         if not isinstance(probabilities, Tensor) or probabilities.dim() != 4:
             raise ValueError(
@@ -138,12 +174,7 @@ class SparseGINAdapter(nn.Module):
                 f"{probabilities.shape[2]} queries of {probabilities.shape[3]} keys: "
                 "call the model without a cache (use_cache=False)"
             )
-        adapter = self.adapters[key]
-        dtype = next(adapter.parameters()).dtype
-        if self.detach_adjacency:
-            probabilities = probabilities.detach()
-        added = adapter((received + output[0]).to(dtype), probabilities.to(dtype))
-        return (output[0] + added.to(output[0].dtype), *output[1:])
+        return probabilities.detach() if self.detach_adjacency else probabilities
 
 
 def decoder_layers(model: nn.Module) -> list[tuple[nn.Module, nn.Module]]:

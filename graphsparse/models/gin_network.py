@@ -118,6 +118,8 @@ class GINAttentionBlock(nn.Module):
         After each part.
     mlp_dropout : float
         Inside the layer, on the hidden units of its MLPs: they are few.
+    residual : bool
+        Without it the first part is ``drop(GINAttention(norm(x)))``.
     **attention
         Options of :class:`GINAttention`.
     """
@@ -130,9 +132,11 @@ class GINAttentionBlock(nn.Module):
         block_norm: str | None = "layer",
         dropout: float = 0.1,
         mlp_dropout: float = 0.1,
+        residual: bool = True,
         **attention: Any,
     ) -> None:
         super().__init__()
+        self.residual = residual
         check_option("block_norm", block_norm, tuple(_NORMS))
         self.dropout = check_fraction("dropout", dropout, zero=True)
         self.norm = _NORMS[block_norm](dim)
@@ -149,7 +153,8 @@ class GINAttentionBlock(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Edges, **edges: Any) -> Tensor:
         """Return (n, dim); ``edges`` are ``edge_weight`` and ``edge_attr`` of the layer."""
-        x = x + self._drop(self.attention(self.norm(x), edge_index, **edges))
+        new = self._drop(self.attention(self.norm(x), edge_index, **edges))
+        x = x + new if self.residual else new
         return x if self.ffn is None else x + self._drop(self.ffn(x))
 
     def _drop(self, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphsparse.checks import check_choice, check_count, check_fraction
+from graphsparse.models import fused_update
 
 SELF_WEIGHTS = ("eps", "one_plus_eps")
 MLPS = ("per_head", "joint", None)
@@ -143,6 +144,10 @@ class IsomorphicUpdate(nn.Module):
 
     def forward(self, own: Tensor, aggregate: Tensor) -> Tensor:
         """Return the update of own values and aggregates, both of shape (..., dim)."""
+        if self.mlp is not None and self.norm in ("rms", None) and self.dropout < 1.0:
+            hidden = self.weight_in.shape[0] // self.groups
+            if fused_update.is_usable(aggregate, self.weight_in, hidden):
+                return self._fused(own, aggregate, hidden)
         z = torch.addcmul(aggregate, own, self.coefficient().to(own.dtype))
         if self.mlp is None:
             return z
@@ -151,6 +156,20 @@ class IsomorphicUpdate(nn.Module):
         y = F.silu(self._normalized(F.dropout(y, self.dropout, self.training)))
         out = self._linear(y, self.weight_out, self.bias_out)
         return out.transpose(0, 1).reshape(z.shape)
+
+    def _fused(self, own: Tensor, aggregate: Tensor, hidden: int) -> Tensor:
+        gain = torch.ones_like(self.bias_in) if self.norm is None else self.gain
+        matrices = self.weight_in.flatten(), self.weight_out.flatten()
+        parts = (self.coefficient(), self.bias_in, gain, self.bias_out, *matrices)
+        return fused_update.update(
+            own,
+            aggregate,
+            torch.cat(parts),
+            groups=self.groups,
+            hidden=hidden,
+            norm_eps=None if self.norm is None else self.norm_eps,
+            dropout=self.dropout if self.training else 0.0,
+        )
 
     def _linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """A linear map of each group of x, shape (groups, rows, in)."""

@@ -114,6 +114,20 @@ def row_normalized(x: Tensor) -> Tensor:
     return x / torch.where(total == 0, torch.ones_like(total), total)
 
 
+def degree_features(edge_index: Tensor, num_nodes: int) -> Tensor:
+    """Return 1 and ``log(1 + in-degree)`` of every node, shape (num_nodes, 2).
+
+    Parameters
+    ----------
+    edge_index : Tensor of int64, shape (2, arcs)
+        Sources, targets.
+    num_nodes : int
+        Number of nodes.
+    """
+    degree = torch.bincount(edge_index[1], minlength=num_nodes).to(torch.float32)
+    return torch.stack([torch.ones_like(degree), degree.log1p()], dim=1)
+
+
 def sparse_if_worth(x: Tensor) -> Features:
     """Return ``x`` as a sparse matrix if fewer than a tenth of its entries are not zero."""
     filled = int(np.count_nonzero(x.numpy())) if x.device.type == "cpu" else int((x != 0).sum())

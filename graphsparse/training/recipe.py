@@ -17,7 +17,7 @@ from graphsparse.training.registry import model_names, registered
 T = TypeVar("T")
 WITH_HEADS = ("gat", "gin_attention")
 DIRECTIONS = ("stored", "undirected", "amud")
-FEATURES = ("stored", "identity")
+FEATURES = ("stored", "identity", "degree")
 # Keys of model.options; gin_attention and registered networks check theirs themselves.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "dirgnn": ("alpha",),
@@ -37,7 +37,8 @@ class DataRecipe:
     """Which data set, where from, which split, and how its graph is taken.
 
     ``direction`` keeps the arcs as stored, symmetrises them, or lets AMUD decide by the training
-    labels.  ``features = "identity"`` gives each node of a set without features its own.
+    labels.  ``features = "identity"`` gives each node of a set without features its own,
+    ``"degree"`` gives it 1 and log(1 + degree).
     """
 
     name: str = "digits"

@@ -18,7 +18,7 @@ from graphsparse.datasets import describe_dataset, load_dataset
 from graphsparse.graph import Graph
 from graphsparse.operators.amud import amud
 from graphsparse.training.checkpoint import write_atomic
-from graphsparse.training.data import NodeData
+from graphsparse.training.data import NodeData, degree_features
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.graph_experiment import GraphExperiment
 from graphsparse.training.graphs import GraphTask
@@ -114,6 +114,8 @@ def load_data(recipe: Recipe) -> NodeData:
     pyg = dataset.to_pyg(recipe.data.split)
     if recipe.data.features == "identity":
         pyg.x = torch.eye(int(pyg.num_nodes or 0))
+    elif recipe.data.features == "degree":
+        pyg.x = degree_features(pyg.edge_index, int(pyg.num_nodes or 0))
     data = NodeData.from_pyg(pyg, normalize=recipe.data.normalize)
     return data.with_graph(directed_as(data, recipe.data.direction))
 

@@ -240,3 +240,42 @@ def test_hypergraph_diffusion(on_torch, operator):
         results.append([t.detach().cpu() for t in (logits, *grads)])
     for want, got in zip(*results, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-4 * float(want.abs().max() + 1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("heads", "dim"), [(4, 32), (1, 64), (3, 5)])
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_edge_attention(on_torch, graph, dtype, heads, dim, kind):
+    from graphsparse.models.edge_attention import edge_attention
+    from graphsparse.models.receivers import receivers
+
+    torch, kind_of = on_torch, getattr(on_torch, dtype)
+    torch.manual_seed(14)
+    n = graph.num_nodes
+    edges = receivers(graph, n, n)
+    host = [torch.randn(n, heads * dim, dtype=kind_of, requires_grad=True) for _ in range(3)]
+    host.append(torch.randn(edges.pattern.nnz, heads, dtype=kind_of, requires_grad=True))
+    moved = [t.detach().cuda().requires_grad_() for t in host]
+    push = torch.randn(n, heads * dim, dtype=kind_of)
+    found = []
+    for leaves, device in ((host, "cpu"), (moved, "cuda"), (moved, "cuda")):
+        out, att = edge_attention(edges, *leaves, heads=heads, kind=kind)
+        grads = torch.autograd.grad(out, leaves, push.to(device))
+        found.append([t.detach().cpu() for t in (out, att, *grads)])
+    bound = 1e-9 if dtype == "float64" else 2e-4
+    for want, got, again in zip(*found, strict=True):
+        assert (got - want).abs().max() <= bound * want.abs().max()
+        assert torch.equal(got, again)
+
+
+def test_gin_attention_layer(on_torch, graph):
+    from graphsparse.models import GINAttention
+
+    torch = on_torch
+    torch.manual_seed(15)
+    layer, x = GINAttention(32, heads=4, dropout=0.0), torch.randn(graph.num_nodes, 32)
+    rows = torch.from_numpy(graph.arc_rows())
+    index = torch.stack([rows, torch.from_numpy(graph.indices).long()])
+    want = layer(x, index)
+    got = layer.cuda()(x.cuda(), index.cuda())
+    torch.testing.assert_close(got.cpu(), want, rtol=1e-3, atol=1e-4)

@@ -313,3 +313,84 @@ def test_a_model_without_probabilities_is_refused(model: nn.Module) -> None:
 def test_a_model_that_is_no_decoder_is_refused() -> None:
     with pytest.raises(ValueError, match="ModuleList of layers with a child named self_attn"):
         SparseGINAdapter(nn.Linear(3, 3))
+
+
+@pytest.mark.parametrize("placement", ["before", "after", "parallel"])
+@pytest.mark.parametrize("combine", ["sum", "per_head"])
+def test_placements_against_a_decoder_written_out(placement: str, combine: str) -> None:
+    torch.manual_seed(54)
+    model = Decoder().eval()
+    for parameter in model.parameters():
+        parameter.data = torch.randn_like(parameter) * 0.5
+    x = model.embedding(TOKENS).detach()
+    want = x
+    graph = AttentionGraph(combine=combine, cut=0.05)
+    adapter = SparseGINAdapter(
+        model, graph=graph, placement=placement, scale_first=0.4, width=None
+    ).eval()
+    for at, layer in enumerate(model.layers):
+        run = adapter.adapters[str(at)]
+        mixed, attention = layer.attention.inner(layer.norms[0](want), return_attention=True)
+        middle = want + mixed
+        if placement == "before":
+            middle = middle + run(middle, attention)
+        end = middle + layer.mlp(layer.norms[1](middle))
+        if placement == "after":
+            end = end + run(end, attention)
+        if placement == "parallel":
+            end = end + run(middle, attention)
+        want = end
+    torch.testing.assert_close(adapter(TOKENS), model.head(want))
+    adapter.remove()
+    assert not torch.allclose(model(TOKENS), model.head(want))
+
+
+def test_a_gin_per_head_sees_its_own_map_and_columns() -> None:
+    torch.manual_seed(55)
+    graph = AttentionGraph(combine="per_head", cut=0.1)
+    layer = AdapterLayer(12, 3, 4, graph, activation="silu", scale=0.7, num_layers=2).eval()
+    layer.eps.data = torch.randn_like(layer.eps)
+    hidden = torch.randn(2, 5, 12)
+    attention = torch.rand(2, 3, 5, 5).tril()
+    parts = []
+    for head in range(3):
+        a = attention[:, head] * (attention[:, head] > 0.1)
+        z = hidden[..., 4 * head : 4 * head + 4]
+        for first, second, eps in zip(layer.first, layer.second, layer.eps, strict=True):
+            rows = slice(4 * head, 4 * head + 4)
+            u = eps[head] * z + a @ z
+            y = F.silu(F.linear(u, first.weight[rows], first.bias[rows]))
+            z = F.silu(F.linear(y, second.weight[rows], second.bias[rows]) + u)
+        parts.append(z)
+    whole = torch.cat(parts, dim=-1)
+    want = 0.7 * whole / (whole.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(layer(hidden, attention), want)
+
+
+@pytest.mark.parametrize("placement", ["after", "parallel"])
+@pytest.mark.parametrize("combine", ["sum", "per_head"])
+def test_other_placements_stay_causal_and_start_at_the_base_model(
+    model: nn.Module, placement: str, combine: str
+) -> None:
+    with torch.no_grad():
+        want = model(TOKENS)
+    options = {"graph": AttentionGraph(combine=combine, cut=0.05), "placement": placement}
+    adapter = SparseGINAdapter(model, scale_first=0.0, scale_last=0.0, **options).eval()
+    assert torch.equal(adapter(TOKENS), want)
+    for layer in adapter.adapters.values():
+        layer.scale.data.fill_(0.5)
+    found = torch.autograd.functional.jacobian(lambda t: model.run(t)[0], torch.randn(1, 5, 16))
+    for i in range(5):
+        assert not found[i, :, 0, i + 1 :].any()
+    adapter.remove()
+    assert torch.equal(model(TOKENS), want)
+
+
+def test_bad_widths_and_placements(model: nn.Module) -> None:
+    graph = AttentionGraph(combine="per_head")
+    with pytest.raises(ValueError, match="width must be 4 without projections, got 8"):
+        SparseGINAdapter(model, width=8, graph=graph)
+    with pytest.raises(ValueError, match="project=True does not go with combine='per_head'"):
+        AdapterLayer(16, 4, 4, graph, project=True)
+    with pytest.raises(ValueError, match=r"placement must be one of .*, got 'under'"):
+        SparseGINAdapter(model, width=8, placement="under")

@@ -193,3 +193,15 @@ def test_scores_of_a_layer_trim_its_graph() -> None:
     assert kept.num_edges == m - m // 2
     assert int((kept.degree == 0).sum()) == 0  # every node keeps the best of its edges
     assert block(data.x, kept).shape == (60, 12)
+
+
+def test_a_block_without_residual_is_its_attention() -> None:
+    torch.manual_seed(77)
+    x, index = torch.randn(6, 8), torch.tensor([[0, 1, 2, 3, 4, 5], [1, 2, 0, 4, 5, 3]])
+    block = GINAttentionBlock(8, ffn=None, residual=False, heads=2).eval()
+    alone = block.attention(block.norm(x), index)
+    torch.testing.assert_close(block(x, index), alone)
+    block.residual = True
+    torch.testing.assert_close(block(x, index), x + alone)
+    net = GINAttentionNet(8, 8, 3, layers=2, heads=2, residual=False)
+    assert not any(part.residual for part in net.blocks)

@@ -310,3 +310,48 @@ def test_bad_padding() -> None:
         ValueError, match=r"key_padding_mask must have shape \(1, 5\), got \(1, 4\)"
     ):
         layer(torch.zeros(1, 5, 16), key_padding_mask=torch.zeros(1, 4, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("steps", [[8], [3, 5], [5, 1, 1, 1]])
+@pytest.mark.parametrize("kv_heads", [4, 2, 1])
+def test_cached_decoding_of_a_padded_batch_with_grouped_heads(
+    kv_heads: int, steps: list[int]
+) -> None:
+    torch.manual_seed(44)
+    layer = GINSelfAttention(16, 4, kv_heads=kv_heads, value_proj=True, mlp_ratio=1.0).eval()
+    layer.update.eps.data = torch.tensor([0.5, -0.3, 0.1, 1.0])
+    short, long = torch.randn(1, 6, 16), torch.randn(1, 8, 16)
+    batch = torch.cat([torch.cat([torch.randn(1, 2, 16), short], dim=1), long])
+    padding = torch.zeros(2, 8, dtype=torch.bool)
+    padding[0, :2] = True
+    positions = torch.stack([torch.arange(8) - 2, torch.arange(8)])
+    cache, outputs, done = KeyValueCache(), [], 0
+    for length in steps:
+        now, done = done, done + length
+        options = {"positions": positions[:, now:done], "key_padding_mask": padding[:, :done]}
+        outputs.append(layer(batch[:, now:done], cache=cache, **options))
+    out = torch.cat(outputs, dim=1)
+    torch.testing.assert_close(out[:1, 2:], layer(short), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(out[1:], layer(long), rtol=1e-5, atol=1e-5)
+
+
+def test_a_cache_grows_by_the_key_heads_of_each_token_and_no_more() -> None:
+    layer = GINSelfAttention(16, 4, kv_heads=2, value_proj=True).eval()
+    cache = KeyValueCache()
+    with torch.no_grad():
+        for length in range(1, 41):
+            layer(torch.randn(3, 1, 16), cache=cache)
+            assert cache.length == length
+            assert [part.shape for part in cache.parts] == [(3, 2, length, 4)] * 2
+            held = sum(part.untyped_storage().nbytes() for part in cache.parts)
+            assert held == 2 * 3 * 2 * length * 4 * 4
+            assert not any(part.requires_grad for part in cache.parts)
+
+
+def test_positions_shift_both_queries_and_keys() -> None:
+    torch.manual_seed(45)
+    layer = GINSelfAttention(16, 4).eval()
+    x = torch.randn(2, 6, 16)
+    shifted = layer(x, positions=torch.arange(6) + 1000)
+    torch.testing.assert_close(shifted, layer(x), rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(layer(x, positions=2 * torch.arange(6)), layer(x), atol=1e-3)

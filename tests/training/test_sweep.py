@@ -17,7 +17,7 @@ from graphsparse.training.experiment import Experiment
 from graphsparse.training.levels import level_keep
 from graphsparse.training.recipe import Recipe
 from graphsparse.training.report import count_macs, weights_kept
-from graphsparse.training.sweep import grid, markdown_table, run_recipe, summarize, sweep
+from graphsparse.training.sweep import grid, load_data, markdown_table, run_recipe, summarize, sweep
 
 SCHEDULE = Path(__file__).parents[1] / "vectors" / "teddy" / "schedule.json"
 SMALL = {"model": {"hidden": 8}, "train": {"epochs": 5}}
@@ -110,6 +110,19 @@ def test_recipe_runs_on_bundled_data(tmp_path: Path) -> None:
     assert run["result"]["edges_kept"] < run["result"]["edges_total"]
     (file,) = tmp_path.iterdir()
     assert json.loads(file.read_text())["result"]["test"] == run["result"]["test"]
+
+
+def test_features_from_degrees_or_of_each_node() -> None:
+    base = Recipe.from_dict({"data": {"name": "digits", "normalize": False}, **SMALL})
+    stored, degree, own = (
+        load_data(base.replace(data={"features": kind}))
+        for kind in ("stored", "degree", "identity")
+    )
+    counts = np.bincount(stored.graph.indices, minlength=stored.graph.num_nodes)
+    want = np.stack([np.ones_like(counts), np.log1p(counts)], axis=1)
+    np.testing.assert_allclose(degree.x.numpy(), want, rtol=1e-6)
+    assert own.x.shape == (len(counts), len(counts))
+    assert torch.equal(own.x @ torch.ones(len(counts), 1), torch.ones(len(counts), 1))
 
 
 def test_levels_equal_the_vectors() -> None:
