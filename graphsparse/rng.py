@@ -27,6 +27,10 @@ REPORT = 7
 DATASETS = 64
 SHUFFLE_WITHIN = 65
 INCIDENCE_SAMPLING = 66
+NEIGHBOR_SAMPLING = 67
+NEGATIVE_PAIRS = 68
+RANDOM_WALKS = 69
+CLUSTERS = 70
 
 
 def draw(seed: int, items: UInt64, step: int, domain: int) -> UInt64:
