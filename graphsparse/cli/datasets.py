@@ -100,6 +100,7 @@ def make_command(
     directed: Annotated[
         bool, typer.Option("--directed/--undirected", help="One arc per pair, or both.")
     ] = True,
+    train_until: Annotated[int, typer.Option(help="Last year of training, 2001 to 2018.")] = 2017,
     seed: Annotated[int, typer.Option(help="Same seed, same set.")] = 0,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -117,6 +118,7 @@ def make_command(
             exponent=exponent,
             signal=signal,
             directed=directed,
+            train_until=train_until,
             seed=seed,
         )
     with steps.step("write", f"writing to {out}"):

@@ -37,7 +37,7 @@ class OgbnLike:
     year : array of int64, shape (n,)
         2001 to 2020, more of them late.
     split : dict of str to array of int64
-        ``train`` until 2017, ``valid`` 2018, ``test`` from 2019 on.
+        ``train`` until the last year of training, ``valid`` the year after, ``test`` the rest.
     num_classes : int
         Number of classes.
     directed : bool
@@ -63,6 +63,7 @@ def ogbn_like(
     exponent: float = 2.5,
     signal: float = 2.0,
     directed: bool = True,
+    train_until: int = 2017,
     seed: int = 0,
 ) -> OgbnLike:
     """Return a synthetic set of the size of an ogbn set: a degree-corrected block model.
@@ -79,6 +80,9 @@ def ogbn_like(
         Length of a class's mean feature vector; the noise has variance 1 in every column.
     directed : bool
         One arc per pair, later nodes point to earlier ones (as citations do); or both arcs.
+    train_until : int
+        Last year of training, 2001 to 2018: of ``y`` years ``(y / 20)^4`` of the nodes, so 2017
+        gives 52 % and 2011 gives 9 %.
     seed : int
         Same seed, same set.
 
@@ -103,6 +107,7 @@ def ogbn_like(
     ((2, 300), (100, 8))
     """
     check_count("num_features", num_features, low=1)
+    last = check_count("train_until", train_until, low=_YEARS[0], high=_YEARS[1] - 2)
     model = BlockModel(num_nodes, num_classes, exponent, check_seed(seed))
     year = _years(num_nodes, seed)
     u, v = model.edges(num_edges, homophily)
@@ -112,7 +117,6 @@ def ogbn_like(
     else:
         edge_index = np.stack((np.concatenate((u, v)), np.concatenate((v, u))))
     del u, v
-    last = _YEARS[1] - 3
     split = {
         "train": np.flatnonzero(year <= last),
         "valid": np.flatnonzero(year == last + 1),

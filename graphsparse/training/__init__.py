@@ -15,6 +15,7 @@ from graphsparse.training.checkpoint import (  # noqa: E402
 from graphsparse.training.compact import CompactReport, MapReport, compact  # noqa: E402
 from graphsparse.training.data import NodeData  # noqa: E402
 from graphsparse.training.distill import DistillationLoss, supervised_loss  # noqa: E402
+from graphsparse.training.edge_plan import EdgePlan  # noqa: E402
 from graphsparse.training.graph_loop import GraphTrainResult, train_graphs  # noqa: E402
 from graphsparse.training.graphs import GraphBatch, GraphTask  # noqa: E402
 from graphsparse.training.l0 import project_l0, project_l0_  # noqa: E402
@@ -31,6 +32,7 @@ __all__ = [
     "CompactReport",
     "DistillationLoss",
     "EarlyStopping",
+    "EdgePlan",
     "GraphBatch",
     "GraphTask",
     "GraphTrainResult",

@@ -31,6 +31,12 @@ _LATER: tuple[tuple[str, str, Any], ...] = (
     ("data", "features", "stored"),
     ("model", "options", {}),
     ("train", "batch_size", 0),
+    ("train", "fanouts", []),
+    ("train", "prefetch_threads", 1),
+    ("train", "evaluate_every", 1),
+    ("train", "epoch_size", 0),
+    ("edges", "when", "before"),
+    ("edges", "over", 0),
 )
 
 

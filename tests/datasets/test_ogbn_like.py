@@ -74,6 +74,7 @@ def test_undirected_set_has_both_arcs() -> None:
         ({"homophily": 1.5}, "homophily must be in"),
         ({"exponent": 2.0}, "exponent must be above 2, got 2.0"),
         ({"num_edges": 5000}, "the blocks have room for"),
+        ({"train_until": 2019}, r"train_until must be in \[2001, 2018\], got 2019"),
         ({"num_features": 0}, "num_features must be >= 1, got 0"),
     ],
 )
