@@ -19,6 +19,8 @@ from graphsparse.training.edge_plan import EdgePlan  # noqa: E402
 from graphsparse.training.graph_loop import GraphTrainResult, train_graphs  # noqa: E402
 from graphsparse.training.graphs import GraphBatch, GraphTask  # noqa: E402
 from graphsparse.training.l0 import project_l0, project_l0_  # noqa: E402
+from graphsparse.training.link_loop import train_links  # noqa: E402
+from graphsparse.training.links import LinkTask, RankedPairs  # noqa: E402
 from graphsparse.training.loop import TrainResult, adam, set_seed, train  # noqa: E402
 from graphsparse.training.projection import L0Projection  # noqa: E402
 from graphsparse.training.registry import register_model  # noqa: E402
@@ -38,8 +40,10 @@ __all__ = [
     "GraphTrainResult",
     "JsonLog",
     "L0Projection",
+    "LinkTask",
     "MapReport",
     "NodeData",
+    "RankedPairs",
     "Schedule",
     "TrainResult",
     "TrainState",
@@ -54,4 +58,5 @@ __all__ = [
     "supervised_loss",
     "train",
     "train_graphs",
+    "train_links",
 ]

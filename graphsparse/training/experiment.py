@@ -51,6 +51,10 @@ def build_model(
     Of the patterns of ADPA an undirected graph has two that differ: they are the default there.
     """
     options: dict[str, Any] = dict(recipe.options)
+    if options and recipe.name in ("gcn", "sage"):
+        raise ValueError(
+            f"model.options of {recipe.name} are for link prediction, got {sorted(options)}"
+        )
     options["num_layers" if recipe.name == "adpa" else "layers"] = recipe.layers
     if recipe.name == "adpa" and not directed:
         options.setdefault("patterns", SYMMETRIC_PATTERNS)

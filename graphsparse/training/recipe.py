@@ -18,8 +18,11 @@ T = TypeVar("T")
 WITH_HEADS = ("gat", "gin_attention")
 DIRECTIONS = ("stored", "undirected", "amud")
 FEATURES = ("stored", "identity")
+_LINKS = ("predictor", "predictor_layers", "bfloat16")  # for link prediction only
 # Keys of model.options; gin_attention and registered networks check theirs themselves.
 _OPTIONS: dict[str, tuple[str, ...]] = {
+    "gcn": _LINKS,
+    "sage": _LINKS,
     "dirgnn": ("alpha",),
     "adpa": (
         "num_hops", "r", "norm", "hop_attention", "dp_attention", "patterns", "hop_scale",
