@@ -26,7 +26,7 @@ from graphsparse.training.loop import TrainResult, adam, set_seed, train
 from graphsparse.training.projection import L0Projection
 from graphsparse.training.recipe import EdgesRecipe, ModelRecipe, Recipe, WeightsRecipe
 from graphsparse.training.registry import registered
-from graphsparse.training.report import count_macs, weights_kept
+from graphsparse.training.report import count_macs, num_parameters, weights_kept
 from graphsparse.training.state import Stateful
 
 Model = Backbone | RowModel
@@ -115,6 +115,7 @@ class Experiment:
             "edges_total": self.data.graph.num_edges,
             "weights_kept": kept,
             "weights_total": total,
+            "parameters": num_parameters(model),
             "macs": _macs(model, trimmed),
             "teacher_test": None if teacher is None else teacher.test,
             "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},

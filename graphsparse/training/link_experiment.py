@@ -14,7 +14,7 @@ from graphsparse.training.link_loop import train_links
 from graphsparse.training.links import LinkTask
 from graphsparse.training.loop import adam, set_seed
 from graphsparse.training.recipe import ModelRecipe, Recipe
-from graphsparse.training.report import count_macs, weights_kept
+from graphsparse.training.report import count_macs, num_parameters, weights_kept
 
 _ENCODERS: dict[str, Callable[..., Backbone]] = {"gcn": GCN, "sage": SAGE}
 _BATCH = 65536
@@ -115,6 +115,7 @@ class LinkExperiment:
             "edges_total": self.task.graph.num_edges,
             "weights_kept": kept,
             "weights_total": total,
+            "parameters": num_parameters(model),
             "macs": count_macs(model.encoder, task.graph),
             "teacher_test": None,
             "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},

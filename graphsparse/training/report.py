@@ -24,6 +24,11 @@ def weights_kept(model: nn.Module) -> tuple[int, int]:
     return kept, sum(weight.numel() for weight in matrices)
 
 
+def num_parameters(model: nn.Module) -> int:
+    """Return the number of trained parameters, zeros included."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def count_macs(model: Backbone | RowModel, graph: Graph) -> int:
     """Return the multiply-accumulates of one forward pass, transforming before aggregating.
 
