@@ -29,6 +29,7 @@ void bind_parse_rows(nanobind::module_& m);
 void bind_pattern(nanobind::module_& m);
 void bind_project(nanobind::module_& m);
 void bind_recovery(nanobind::module_& m);
+void bind_sample(nanobind::module_& m);
 void bind_segment(nanobind::module_& m);
 void bind_select(nanobind::module_& m);
 void bind_sketch(nanobind::module_& m);

@@ -36,6 +36,7 @@ NB_MODULE(_native, m) {
   gs::bind_pattern(m);
   gs::bind_project(m);
   gs::bind_recovery(m);
+  gs::bind_sample(m);
   gs::bind_segment(m);
   gs::bind_select(m);
   gs::bind_sketch(m);

@@ -16,6 +16,7 @@ import typer
 
 from graphsparse.cli import (
     amud,
+    bench,
     compare,
     convert,
     datasets,
@@ -51,6 +52,7 @@ app.command("compare")(compare.command)
 app.command("amud")(amud.command)
 app.command("stream")(stream.command)
 app.command("train")(train.command)
+app.command("bench")(bench.command)
 app.add_typer(datasets.app, name="datasets")
 app.command("doctor")(doctor.command)
 

@@ -81,6 +81,63 @@ def get_command(
         print_facts([(key, str(value)) for key, value in facts.items() if value is not None])
 
 
+@app.command("make")
+def make_command(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to make: ogbn-like.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", file_okay=False, help="Gets a sub-folder synthetic_ogbn_like."),
+    ],
+    nodes: Annotated[int, typer.Option(help="Nodes.")] = 169_343,
+    edges: Annotated[int, typer.Option(help="Distinct pairs.")] = 1_166_243,
+    features: Annotated[int, typer.Option(help="Features of a node.")] = 128,
+    classes: Annotated[int, typer.Option(help="Classes.")] = 40,
+    homophily: Annotated[float, typer.Option(help="Share of the pairs inside classes.")] = 0.65,
+    exponent: Annotated[float, typer.Option(help="Of the degree distribution, above 2.")] = 2.5,
+    signal: Annotated[
+        float, typer.Option(help="Length of a class's mean feature vector; noise has 1.")
+    ] = 2.0,
+    directed: Annotated[
+        bool, typer.Option("--directed/--undirected", help="One arc per pair, or both.")
+    ] = True,
+    train_until: Annotated[int, typer.Option(help="Last year of training, 2001 to 2018.")] = 2017,
+    seed: Annotated[int, typer.Option(help="Same seed, same set.")] = 0,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a synthetic data set of any size, in the folder layout of the Open Graph Benchmark."""
+    from graphsparse.checks import check_choice
+    from graphsparse.datasets.ogbn_like import NAME, ogbn_like, write_ogbn
+
+    check_choice("kind", kind, ("ogbn-like",))
+    steps = Steps(quiet)
+    with steps.step("make", f"making {NAME}"):
+        made = ogbn_like(
+            *(nodes, edges, features, classes),
+            homophily=homophily,
+            exponent=exponent,
+            signal=signal,
+            directed=directed,
+            train_until=train_until,
+            seed=seed,
+        )
+    with steps.step("write", f"writing to {out}"):
+        folder = write_ogbn(made, out)
+    facts = {
+        "name": NAME,
+        "synthetic": True,
+        "folder": str(folder),
+        "num_nodes": len(made.y),
+        "num_arcs": made.edge_index.shape[1],
+        "split": {part: len(ids) for part, ids in made.split.items()},
+        "seed": seed,
+    }
+    if json:
+        print_json({**facts, "seconds": steps.seconds})
+    else:
+        print_facts([(key, str(value)) for key, value in facts.items()])
+
+
 def _facts(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,

@@ -37,6 +37,8 @@ class Entry:
         Where it comes from, and its licence as far as known.
     files : mapping
         Of a set of origin ``"file"``: file -> address, None where there is none.
+    synthetic : bool
+        Made by ``graphsparse datasets make``, in the layout of its origin.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Entry:
     source: str = ""
     licence: str = "none stated"
     files: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    synthetic: bool = False
 
 
 def entry(name: str) -> Entry:
@@ -86,7 +89,7 @@ def entries() -> list[Entry]:
                     "see ogb.stanford.edu",
                 )
             )
-    return found
+    return [*found, _SYNTHETIC]
 
 
 def default_root() -> Path:
@@ -111,6 +114,17 @@ def _bundled(name: str) -> Entry:
         licence=meta["licence"],
     )
 
+
+_SYNTHETIC = Entry(
+    "synthetic-ogbn-like",
+    "ogb",
+    collection="ogb.nodeproppred",
+    key="synthetic-ogbn-like",
+    splits=("official",),
+    source="made by graphsparse datasets make ogbn-like; only the layout is ogb's",
+    licence="none needed",
+    synthetic=True,
+)
 
 # PyG class, split families, source, licence, (name here, name there, metric)
 _PYG = [

@@ -154,6 +154,8 @@ def _containers() -> list[Any]:
     arrays = [
         rebuild,
         (rebuild, "numpy.core.multiarray._reconstruct"),
+        multiarray.scalar,  # the number of nodes of binary sets such as papers100M
+        (multiarray.scalar, "numpy.core.multiarray.scalar"),
         np.ndarray,
         np.dtype,
         *{type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"},

@@ -11,7 +11,9 @@ from graphsparse.datasets import compat
 from graphsparse.datasets.catalogue import Entry
 from graphsparse.datasets.dataset import Dataset
 from graphsparse.datasets.download import fetch, remove_empty
+from graphsparse.datasets.ogbn_like import read_meta
 from graphsparse.datasets.splits import Split
+from graphsparse.errors import DownloadError
 
 _CLASSES = {
     "ogb.nodeproppred": "PygNodePropPredDataset",
@@ -35,7 +37,8 @@ def load(entry: Entry, root: Path, family: str, offline: bool) -> Dataset:
 
     try:
         with compat.guarded(get, module):
-            stored = getattr(package, _CLASSES[entry.collection])(entry.key, root=str(folder))
+            options = _options(entry, folder)
+            stored = getattr(package, _CLASSES[entry.collection])(entry.key, **options)
             links = entry.collection == "ogb.linkproppred"
             parts = stored.get_edge_split() if links else stored.get_idx_split()
             many = entry.collection == "ogb.graphproppred"
@@ -54,6 +57,19 @@ def load(entry: Entry, root: Path, family: str, offline: bool) -> Dataset:
         metric=entry.metric,
         card={"source": entry.source, "licence": entry.licence, "split": "official"},
     )
+
+
+def _options(entry: Entry, root: Path) -> dict[str, Any]:
+    """Return what ogb's loader is given: a synthetic folder brings its own description."""
+    if not entry.synthetic:
+        return {"root": str(root)}
+    folder = root / entry.key.replace("-", "_")
+    meta = read_meta(folder)
+    if meta is None:
+        raise DownloadError(
+            f"{folder} is not there: make it by graphsparse datasets make ogbn-like --out {root}"
+        )
+    return {"root": str(root), "meta_dict": meta}
 
 
 def _find(entry: Entry, root: Path) -> Path:

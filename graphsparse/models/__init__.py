@@ -23,9 +23,12 @@ from graphsparse.models.gin_network import (  # noqa: E402
 )
 from graphsparse.models.gin_sequence import GINSelfAttention  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
+from graphsparse.models.layerwise import infer_by_layers  # noqa: E402
+from graphsparse.models.links import LinkModel, LinkPredictor, NodeEmbedding  # noqa: E402
 from graphsparse.models.pna_sequence import PNASelfAttention  # noqa: E402
 from graphsparse.models.readout import Readout  # noqa: E402
 from graphsparse.models.rows import RowModel  # noqa: E402
+from graphsparse.models.sampled import SampledAdjacency  # noqa: E402
 from graphsparse.models.sequence_attention import KeyValueCache  # noqa: E402
 from graphsparse.models.set_operators import ISAB, SAB, UNB  # noqa: E402
 from graphsparse.models.sparse import Pattern, ScaledMatrix, SparseMatrix  # noqa: E402
@@ -53,8 +56,11 @@ __all__ = [
     "GINConv",
     "GINSelfAttention",
     "KeyValueCache",
+    "LinkModel",
+    "LinkPredictor",
     "MLP",
     "MaskedAdjacency",
+    "NodeEmbedding",
     "PNASelfAttention",
     "Pattern",
     "RowModel",
@@ -64,8 +70,10 @@ __all__ = [
     "SAB",
     "SAGE",
     "SAGEConv",
+    "SampledAdjacency",
     "ScaledMatrix",
     "SparseGINAdapter",
     "SparseMatrix",
     "UNB",
+    "infer_by_layers",
 ]

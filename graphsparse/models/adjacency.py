@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,14 @@ class Adjacency:
         """Number of nodes."""
         return self.graph.num_nodes
 
+    def layer(self, at: int, layers: int) -> Adjacency:
+        """Return what the layer ``at`` of ``layers`` reads: of a whole graph always everything."""
+        del at, layers
+        return self
+
     def sum(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
         """Return the adjacency itself."""
-        return self._cached("sum", dtype, lambda: (self.pattern, self._weights))
+        return self._cached("sum", dtype, self._sum_values)
 
     def mean(self, dtype: torch.dtype = torch.float32) -> SparseMatrix:
         """Return ``D^-1 A``: rows sum to one, or hold nothing."""
@@ -100,6 +106,29 @@ class Adjacency:
         loops = self.pattern.rows() == self.pattern.indices
         return np.where(loops, graph.num_edges, edge)
 
+    @property
+    def pattern_weights(self) -> Array:
+        """Weight of every entry of ``pattern``, float64; ones for a graph without weights."""
+        return self._weights
+
+    @cached_property
+    def gcn_roots(self) -> Array:
+        """``D^-1/2`` of the adjacency with self-loops, float64 of shape (n,)."""
+        if self.graph.weights is None:  # counts: no pattern with loops has to be made
+            indptr, loops = self.pattern.indptr, self.pattern.rows() == self.pattern.indices
+            stored = np.bincount(self.pattern.indices[loops], minlength=self.num_nodes)
+            degree = np.diff(indptr) - stored + 1.0
+        else:
+            pattern, weights, _ = self._with_loops()
+            degree = _row_sums(pattern, weights)
+        roots: Array = 1.0 / np.sqrt(degree)
+        return roots
+
+    @cached_property
+    def loop_weights(self) -> Array:
+        """Weight of each node's self-loop, stored or added, float64 of shape (n,)."""
+        return self._loop_weights()
+
     def with_self_loops(self) -> Pattern:
         """Return the pattern with exactly one self-loop at every node."""
         return self._with_loops()[0]
@@ -117,13 +146,23 @@ class Adjacency:
             self._cache[name, dtype] = SparseMatrix(pattern, tensor)
         return self._cache[name, dtype]
 
+    def _sum_values(self) -> tuple[Pattern, Array]:
+        return self.pattern, self._weights
+
+    def _loop_weights(self) -> Array:
+        rows, cols = self.pattern.rows(), self.pattern.indices
+        loops = rows == cols
+        weight = np.ones(self.num_nodes)
+        weight[rows[loops]] = self._weights[loops]
+        return weight
+
     def _mean_values(self) -> tuple[Pattern, Array]:
         total = _row_sums(self.pattern, self._weights)
         return self.pattern, self._weights / total[self.pattern.rows()]
 
     def _gcn_values(self) -> tuple[Pattern, Array]:
         pattern, weights, _ = self._with_loops()
-        root = 1.0 / np.sqrt(_row_sums(pattern, weights))
+        root = self.gcn_roots
         return pattern, weights * (root[pattern.rows()] * root[pattern.indices])
 
     def _directed_values(self) -> tuple[Pattern, Array]:
@@ -136,9 +175,7 @@ class Adjacency:
         """Pattern with a loop everywhere, its weights, the entry of `pattern` or -1 for a loop."""
         if self._looped is None:
             rows, cols, n = self.pattern.rows(), self.pattern.indices, self.num_nodes
-            loops = rows == cols
-            loop_weight = np.ones(n)
-            loop_weight[rows[loops]] = self._weights[loops]
+            loops, loop_weight = rows == cols, self._loop_weights()
             row = np.concatenate([rows[~loops], np.arange(n)])
             col = np.concatenate([cols[~loops], np.arange(n, dtype=np.int32)])
             weights = np.concatenate([self._weights[~loops], loop_weight])

@@ -74,14 +74,15 @@ class ReluDropout(Backbone):
 
     def prefix(self, x: Features, adjacency: Adjacency) -> Features:
         """Return the first layer's output before its ReLU."""
-        return self.convs[0](x, adjacency)
+        return self.convs[0](x, adjacency.layer(0, len(self.convs)))
 
     def suffix(self, hidden: Features, adjacency: Adjacency) -> Tensor:
         """Return the logits from the first layer's output."""
         assert isinstance(hidden, Tensor)
         out: Tensor = hidden
-        for conv in self.convs[1:]:
-            out = conv(PreActivation(out, self.p, self.training), adjacency)
+        for at, conv in enumerate(self.convs[1:], 1):
+            near = adjacency.layer(at, len(self.convs))
+            out = conv(PreActivation(out, self.p, self.training), near)
         return out
 
 
@@ -221,15 +222,17 @@ class GIN(Backbone):
 
     def prefix(self, x: Features, adjacency: Adjacency) -> Features:
         """Return the logits."""
-        out: Tensor = self.convs[0](x, adjacency)
-        total: Tensor | None = None
-        for conv, head in zip(self.convs[1:], self.heads, strict=True):
+        layers = len(self.convs)
+        out: Tensor = self.convs[0](x, adjacency.layer(0, layers))
+        scores: list[Tensor] = []
+        for at, (conv, head) in enumerate(zip(self.convs[1:], self.heads, strict=True), 1):
             hidden = PreActivation(out, 0.0, self.training)
-            score = head(hidden)
-            total = score if total is None else total + score
-            out = conv(hidden, adjacency)
-        last = F.relu(out)
-        return (last if total is None else total + last) / len(self.convs)
+            scores.append(head(hidden))
+            out = conv(hidden, adjacency.layer(at, layers))
+        first, *rest = [*(score[: len(out)] for score in scores), F.relu(out)]
+        for part in rest:
+            first = first + part
+        return first / layers
 
     def suffix(self, hidden: Features, adjacency: Adjacency) -> Tensor:
         """Return what ``prefix`` computed."""

@@ -20,7 +20,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     Parameters
     ----------
     x : Tensor
-        Any shape, float32 or float64 on the CPU.
+        Any shape; float32 and float64 have a native path on the CPU.
     p : float
         Probability to drop, in [0, 1].
     training : bool
@@ -43,7 +43,10 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu" or p == 1.0:
         return F.dropout(x, p, True)
-    result: Tensor = _Dropout.apply(x, Draw(x.numel(), p))
+    draw = Draw(x.numel(), p)
+    if x.dtype not in (torch.float32, torch.float64):
+        return x * draw.factors(x)
+    result: Tensor = _Dropout.apply(x, draw)
     return result
 
 
@@ -89,6 +92,10 @@ class PreActivation:
         result: Tensor = hidden if self._draw is None else _Dropout.apply(hidden, self._draw)
         return result
 
+    def head(self, rows: int) -> PreActivation | Tensor:
+        """Return the first rows, activated unless they are all."""
+        return self if rows == len(self.x) else self.tensor()[:rows]
+
     def matmul(self, weight: Tensor) -> Tensor:
         """Return ``dropout(relu(x)) @ weight`` for a weight of shape (dim, out)."""
         if not self._fused or weight.shape[1] > NARROW:
@@ -106,6 +113,11 @@ class Draw:
         self.scale = 2**width / self.threshold
         words = torch.empty(-(-size * width // 64), dtype=torch.int64).random_(-(2**63), None)
         self.bits = words.view(torch.uint8 if width == 8 else torch.uint16)[:size].numpy()
+
+    def factors(self, like: Tensor) -> Tensor:
+        """Return what each entry is multiplied by, in the type and shape of ``like``."""
+        keep = torch.from_numpy(self.bits) < self.threshold
+        return (keep.to(like.dtype) * self.scale).view(like.shape)
 
     def apply(self, x: Tensor) -> Tensor:
         """Return ``x`` with its entries dropped or scaled."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,6 +44,17 @@ def dropout_features(x: Features, p: float, training: bool) -> Features:
     if isinstance(x, SparseMatrix):
         return x.dropout(p) if training and p > 0.0 else x
     return dropout(x, p, training)
+
+
+def own_rows(x: LayerInput, rows: int) -> LayerInput:
+    """Return the input of the nodes that a layer computes: the first ``rows``, mostly all."""
+    if x.shape[0] == rows:
+        return x
+    if isinstance(x, PreActivation):
+        return x.head(rows)
+    if isinstance(x, SparseMatrix):
+        return x.select_rows(np.arange(rows))
+    return x[:rows]
 
 
 def _weight(in_dim: int, out_dim: int) -> nn.Parameter:
@@ -114,8 +126,14 @@ class GINConv(nn.Module):
         matrix = adjacency.sum(x.dtype)
         narrow = _narrow(x, self.weight.shape[1])
         if narrow is not None:
-            return transform(matrix.matmul(narrow, 1.0 + self.eps), self.weight)
-        return matrix.matmul(transform(x, self.weight), 1.0 + self.eps)
+            return transform(self._sum(matrix, narrow), self.weight)
+        return self._sum(matrix, transform(x, self.weight))
+
+    def _sum(self, matrix: SparseMatrix, x: Tensor) -> Tensor:
+        rows, cols = matrix.shape
+        if rows == cols:
+            return matrix.matmul(x, 1.0 + self.eps)
+        return matrix @ x + (1.0 + self.eps) * x[:rows]
 
 
 class SAGEConv(nn.Module):
@@ -148,7 +166,7 @@ class SAGEConv(nn.Module):
             neighbours = transform(matrix @ narrow, self.weight)
         else:
             neighbours = matrix @ transform(x, self.weight)
-        return neighbours + transform(x, self.root_weight)
+        return neighbours + transform(own_rows(x, matrix.shape[0]), self.root_weight)
 
 
 class GATConv(nn.Module):

@@ -160,6 +160,14 @@ class SparseMatrix:
         col = torch.from_numpy(self.pattern.indices.astype(np.int64)).to(self.device)
         return dense.index_put_((row, col), self.values, accumulate=True)
 
+    def select_rows(self, rows: Array) -> SparseMatrix:
+        """Return the matrix of some rows (int64 ids), in their order."""
+        starts, sizes = self.pattern.indptr[rows], np.diff(self.pattern.indptr)[rows]
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        entries = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], sizes)
+        pattern = Pattern(indptr, self.pattern.indices[entries], self.shape[1])
+        return SparseMatrix(pattern, self.values[torch.from_numpy(entries).to(self.device)])
+
     def dropout(self, p: float) -> SparseMatrix:
         """Return the matrix without a random share ``p`` of its entries, the others scaled up.
 

@@ -15,9 +15,12 @@ from graphsparse.training.checkpoint import (  # noqa: E402
 from graphsparse.training.compact import CompactReport, MapReport, compact  # noqa: E402
 from graphsparse.training.data import NodeData  # noqa: E402
 from graphsparse.training.distill import DistillationLoss, supervised_loss  # noqa: E402
+from graphsparse.training.edge_plan import EdgePlan  # noqa: E402
 from graphsparse.training.graph_loop import GraphTrainResult, train_graphs  # noqa: E402
 from graphsparse.training.graphs import GraphBatch, GraphTask  # noqa: E402
 from graphsparse.training.l0 import project_l0, project_l0_  # noqa: E402
+from graphsparse.training.link_loop import train_links  # noqa: E402
+from graphsparse.training.links import LinkTask, RankedPairs  # noqa: E402
 from graphsparse.training.loop import TrainResult, adam, set_seed, train  # noqa: E402
 from graphsparse.training.projection import L0Projection  # noqa: E402
 from graphsparse.training.registry import register_model  # noqa: E402
@@ -31,13 +34,16 @@ __all__ = [
     "CompactReport",
     "DistillationLoss",
     "EarlyStopping",
+    "EdgePlan",
     "GraphBatch",
     "GraphTask",
     "GraphTrainResult",
     "JsonLog",
     "L0Projection",
+    "LinkTask",
     "MapReport",
     "NodeData",
+    "RankedPairs",
     "Schedule",
     "TrainResult",
     "TrainState",
@@ -52,4 +58,5 @@ __all__ = [
     "supervised_loss",
     "train",
     "train_graphs",
+    "train_links",
 ]

@@ -21,11 +21,12 @@ from graphsparse.operators.sparsify import SparsifyResult, sparsify
 from graphsparse.training.callbacks import EarlyStopping
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import DistillationLoss, Loss, supervised_loss
+from graphsparse.training.edge_plan import EdgePlan
 from graphsparse.training.loop import TrainResult, adam, set_seed, train
 from graphsparse.training.projection import L0Projection
-from graphsparse.training.recipe import ModelRecipe, Recipe, WeightsRecipe
+from graphsparse.training.recipe import EdgesRecipe, ModelRecipe, Recipe, WeightsRecipe
 from graphsparse.training.registry import registered
-from graphsparse.training.report import count_macs, weights_kept
+from graphsparse.training.report import count_macs, num_parameters, weights_kept
 from graphsparse.training.state import Stateful
 
 Model = Backbone | RowModel
@@ -50,6 +51,10 @@ def build_model(
     Of the patterns of ADPA an undirected graph has two that differ: they are the default there.
     """
     options: dict[str, Any] = dict(recipe.options)
+    if options and recipe.name in ("gcn", "sage"):
+        raise ValueError(
+            f"model.options of {recipe.name} are for link prediction, got {sorted(options)}"
+        )
     options["num_layers" if recipe.name == "adpa" else "layers"] = recipe.layers
     if recipe.name == "adpa" and not directed:
         options.setdefault("patterns", SYMMETRIC_PATTERNS)
@@ -110,6 +115,7 @@ class Experiment:
             "edges_total": self.data.graph.num_edges,
             "weights_kept": kept,
             "weights_total": total,
+            "parameters": num_parameters(model),
             "macs": _macs(model, trimmed),
             "teacher_test": None if teacher is None else teacher.test,
             "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},
@@ -129,7 +135,7 @@ class Experiment:
 
     def _trim(self, recipe: Recipe, seed: int) -> tuple[Graph, SparsifyResult | None]:
         edges = recipe.edges
-        if edges.keep == 1.0:
+        if edges.keep == 1.0 or edges.when != "before":
             return self.data.graph, None
         draw = seed if edges.seed is None else edges.seed
         cut = sparsify(self.data.graph, edges.method, edges.keep, seed=draw, **edges.options)
@@ -180,6 +186,10 @@ def _fit(
         keep_weights=False,
         features=rows,
         batch_size=options.batch_size,
+        fanouts=options.fanouts,
+        edges=edge_plan(recipe.edges, seed),
+        prefetch_threads=options.prefetch_threads,
+        evaluate_every=options.evaluate_every,
     )
     return model, result
 
@@ -187,6 +197,14 @@ def _fit(
 def _macs(model: nn.Module, graph: Graph) -> int | None:
     """Return the multiply-accumulates of one pass; None for registered networks."""
     return count_macs(model, graph) if isinstance(model, Backbone | RowModel) else None
+
+
+def edge_plan(edges: EdgesRecipe, seed: int) -> EdgePlan | None:
+    """Return what is thinned out during training, if anything."""
+    if edges.when == "before":
+        return None
+    draw = seed if edges.seed is None else edges.seed
+    return EdgePlan(edges.when, edges.keep, edges.method, edges.over, edges.options, draw)
 
 
 def attach_projection(

@@ -13,7 +13,7 @@ from graphsparse.training.graph_loop import train_graphs
 from graphsparse.training.graphs import GraphTask
 from graphsparse.training.loop import adam, set_seed
 from graphsparse.training.recipe import ModelRecipe, Recipe
-from graphsparse.training.report import count_macs_of, weights_kept
+from graphsparse.training.report import count_macs_of, num_parameters, weights_kept
 
 
 def category_sizes(codes: torch.Tensor) -> list[int]:
@@ -117,6 +117,7 @@ class GraphExperiment:
             "edges_total": self.task.whole.edge_index.shape[1] // 2,
             "weights_kept": kept,
             "weights_total": total,
+            "parameters": num_parameters(model),
             "macs": count_macs_of(model, nodes, arcs),
             "teacher_test": None,
             "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},

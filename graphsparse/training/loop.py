@@ -15,6 +15,7 @@ from graphsparse.checks import check_choice, check_count
 from graphsparse.training.checkpoint import load_checkpoint
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
+from graphsparse.training.edge_plan import EdgePlan
 from graphsparse.training.metrics import Metric, metric_by_name
 from graphsparse.training.passes import Passes, make_passes
 from graphsparse.training.state import Best, Callback, Stateful, TrainState
@@ -88,6 +89,10 @@ def train(
     resume: str | Path | None = None,
     features: Tensor | None = None,
     batch_size: int = 0,
+    fanouts: Sequence[int] = (),
+    edges: EdgePlan | None = None,
+    prefetch_threads: int = 1,
+    evaluate_every: int = 1,
 ) -> TrainResult:
     """Train a node classifier and remember its best validation epoch.
 
@@ -121,7 +126,16 @@ def train(
     features : Tensor, optional
         What ``model.precompute`` returns, for a model of rows; computed when left out.
     batch_size : int
-        Training nodes of a step, for a model of rows; 0: all of them.
+        Training nodes of a step, for a model of rows or with fan-outs; 0: all of them.
+    fanouts : sequence of int
+        Neighbours drawn in each hop for a batch, one hop per layer; -1 takes all.  Evaluation is
+        always on the whole graph.
+    edges : EdgePlan, optional
+        What batches or epochs leave out of the graph; with fan-outs only.
+    prefetch_threads : int
+        Threads that draw batches ahead; they change no result.
+    evaluate_every : int
+        Epochs between evaluations, and the last one; between them scores repeat.
 
     Returns
     -------
@@ -146,11 +160,18 @@ def train(
         load_checkpoint(resume, state)
     for callback in callbacks:
         callback.on_start(state)
-    passes = make_passes(model, data, features, check_count("batch_size", batch_size))
+    check_count("evaluate_every", evaluate_every, low=1)
+    size = check_count("batch_size", batch_size)
+    passes = make_passes(
+        model, data, features, size, fanouts, edges=edges, threads=prefetch_threads
+    )
     while state.epoch < epochs:
         start = time.perf_counter()
         value = passes.step(state, loss)
-        _record(state, value, passes, measure, best, keep_weights)
+        if (state.epoch + 1) % evaluate_every == 0 or state.epoch + 1 == epochs:
+            _record(state, value, passes, measure, best, keep_weights)
+        else:
+            _repeat(state, value)
         state.history["seconds"].append(time.perf_counter() - start)
         stops = [callback.on_epoch(state) for callback in callbacks]
         if any(stops):
@@ -177,6 +198,15 @@ def _record(
         weights = state.model.state_dict() if keep_weights else {}
         copies = {name: tensor.detach().clone() for name, tensor in weights.items()}
         state.best = Best(state.epoch, val, test, logits, copies)
+
+
+def _repeat(state: TrainState, loss: float) -> None:
+    """Count an epoch that is not evaluated."""
+    state.epoch += 1
+    state.history["loss"].append(loss)
+    for name in ("val", "test"):
+        scores = state.history[name]
+        scores.append(scores[-1] if scores else 0.0)
 
 
 def _result(state: TrainState) -> TrainResult:

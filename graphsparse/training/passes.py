@@ -1,4 +1,4 @@
-"""One step and one evaluation of a model: on the whole graph, or on precomputed rows."""
+"""One step and one evaluation of a model: the whole graph, precomputed rows, or sampled batches."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from graphsparse.models.backbones import Backbone
 from graphsparse.models.rows import RowModel
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
+from graphsparse.training.edge_plan import EdgePlan
+from graphsparse.training.sampled_passes import SampledPasses
 from graphsparse.training.state import TrainState
 
 _ROWS = 1 << 14  # rows that are evaluated together
@@ -36,16 +38,31 @@ class Passes(Protocol):
 
 
 def make_passes(
-    model: nn.Module, data: NodeData, features: Tensor | None, batch_size: int
+    model: nn.Module,
+    data: NodeData,
+    features: Tensor | None,
+    batch_size: int,
+    fanouts: Sequence[int] = (),
+    *,
+    edges: EdgePlan | None = None,
+    threads: int = 1,
 ) -> Passes:
     """Return the passes of a model."""
+    name = type(model).__name__
     if isinstance(model, RowModel):
+        if fanouts or edges is not None:
+            given = "fanouts" if fanouts else "edges"
+            raise ValueError(f"{given} must be left out for a model of rows, got {name}")
         return RowPasses(model, data, features, batch_size)
-    if batch_size or features is not None:
-        given = "batch_size" if batch_size else "features"
-        raise ValueError(
-            f"{given} is for models of precomputed rows such as ADPA, got {type(model).__name__}"
-        )
+    if features is not None:
+        raise ValueError(f"features are for models of precomputed rows such as ADPA, got {name}")
+    if bool(batch_size) != bool(fanouts):
+        given = "only batch_size" if batch_size else "only fanouts"
+        raise ValueError(f"batch_size and fanouts must be given together to {name}, got {given}")
+    if batch_size:
+        return SampledPasses(model, data, batch_size, fanouts, edges=edges, threads=threads)
+    if edges is not None:
+        raise ValueError(f"edges must be left out without batch_size, got when={edges.when!r}")
     return GraphPasses(model, data)
 
 

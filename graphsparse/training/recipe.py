@@ -18,8 +18,11 @@ T = TypeVar("T")
 WITH_HEADS = ("gat", "gin_attention")
 DIRECTIONS = ("stored", "undirected", "amud")
 FEATURES = ("stored", "identity", "degree")
+_LINKS = ("predictor", "predictor_layers", "bfloat16")  # for link prediction only
 # Keys of model.options; gin_attention and registered networks check theirs themselves.
 _OPTIONS: dict[str, tuple[str, ...]] = {
+    "gcn": _LINKS,
+    "sage": _LINKS,
     "dirgnn": ("alpha",),
     "adpa": (
         "num_hops", "r", "norm", "hop_attention", "dp_attention", "patterns", "hop_scale",
@@ -85,8 +88,9 @@ class ModelRecipe:
 
 @dataclasses.dataclass(frozen=True)
 class TrainRecipe:
-    """How to train; ``batch_size`` is for models of precomputed rows (0: full batch) and for sets
-    of graphs (0: 32)."""
+    """How to train; ``batch_size`` 0 is the full batch, or 32 for sets of graphs and 65536 for
+    pairs of nodes.  ``fanouts`` sample neighbours for a batch of nodes, one number per layer.
+    ``epoch_size`` is the number of pairs of an epoch (0: all), for link prediction."""
 
     epochs: int = 200
     lr: float = 0.01
@@ -97,25 +101,42 @@ class TrainRecipe:
     deterministic: bool = False
     device: str = "cpu"
     batch_size: int = 0
+    fanouts: list[int] = dataclasses.field(default_factory=list)
+    prefetch_threads: int = 1
+    evaluate_every: int = 1
+    epoch_size: int = 0
 
     def __post_init__(self) -> None:
         check_count("train.epochs", self.epochs, low=1)
         check_count("train.batch_size", self.batch_size)
+        for fan in self.fanouts:
+            check_count("train.fanouts", fan, low=-1)
+        check_count("train.prefetch_threads", self.prefetch_threads)
+        check_count("train.evaluate_every", self.evaluate_every, low=1)
+        check_count("train.epoch_size", self.epoch_size)
         check_count("train.patience", self.patience)
         check_choice("train.best", self.best, ("first", "last"))
 
 
 @dataclasses.dataclass(frozen=True)
 class EdgesRecipe:
-    """Which edges to keep; ``seed`` follows the run's seed when left out."""
+    """Which edges to keep; ``seed`` follows the run's seed when left out.
+
+    ``when = "before"`` cuts the graph once; ``"batch"`` cuts every batch anew and ``"schedule"``
+    cuts more from epoch to epoch, ``over`` so many: see :class:`~graphsparse.training.EdgePlan`.
+    """
 
     method: str = "teddy"
     keep: float = 1.0
     seed: int | None = None
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    when: str = "before"
+    over: int = 0
 
     def __post_init__(self) -> None:
         check_fraction("edges.keep", self.keep)
+        check_choice("edges.when", self.when, ("before", "batch", "schedule"))
+        check_count("edges.over", self.over)
 
 
 @dataclasses.dataclass(frozen=True)

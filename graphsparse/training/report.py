@@ -7,6 +7,7 @@ from torch import nn
 
 from graphsparse.graph import Graph
 from graphsparse.models.backbones import Backbone
+from graphsparse.models.links import LinkModel
 from graphsparse.models.rows import RowModel
 
 
@@ -15,12 +16,17 @@ def weights_kept(model: nn.Module) -> tuple[int, int]:
 
     Those are ``model.maps()``, or every parameter of two or more dimensions where it has none.
     """
-    if isinstance(model, Backbone | RowModel):
+    if isinstance(model, Backbone | RowModel | LinkModel):
         matrices = [weight for weight, _ in model.maps()]
     else:
         matrices = [weight for weight in model.parameters() if weight.dim() >= 2]
     kept = sum(int(torch.count_nonzero(weight)) for weight in matrices)
     return kept, sum(weight.numel() for weight in matrices)
+
+
+def num_parameters(model: nn.Module) -> int:
+    """Return the number of trained parameters, zeros included."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def count_macs(model: Backbone | RowModel, graph: Graph) -> int:

@@ -22,6 +22,8 @@ from graphsparse.training.data import NodeData, degree_features
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.graph_experiment import GraphExperiment
 from graphsparse.training.graphs import GraphTask
+from graphsparse.training.link_experiment import LinkExperiment
+from graphsparse.training.links import LinkTask
 from graphsparse.training.recipe import Recipe
 
 Run = dict[str, Any]
@@ -31,6 +33,12 @@ _LATER: tuple[tuple[str, str, Any], ...] = (
     ("data", "features", "stored"),
     ("model", "options", {}),
     ("train", "batch_size", 0),
+    ("train", "fanouts", []),
+    ("train", "prefetch_threads", 1),
+    ("train", "evaluate_every", 1),
+    ("train", "epoch_size", 0),
+    ("edges", "when", "before"),
+    ("edges", "over", 0),
 )
 
 
@@ -63,7 +71,7 @@ def grid(
 
 
 def sweep(
-    experiment: Experiment | GraphExperiment,
+    experiment: Experiment | GraphExperiment | LinkExperiment,
     arms: Iterable[Arm],
     seeds: Iterable[int],
     folder: str | Path,
@@ -74,7 +82,7 @@ def sweep(
 
     Parameters
     ----------
-    experiment : Experiment or GraphExperiment
+    experiment : Experiment, GraphExperiment or LinkExperiment
         The data set.
     arms : iterable of Arm
         What to compare.
@@ -154,13 +162,19 @@ def run_recipe(
         One run per seed.
     """
     arm = Arm(f"{recipe.data.name} {recipe.model.name}", recipe)
-    experiment: Experiment | GraphExperiment
-    if describe_dataset(recipe.data.name).task.startswith("graph "):
+    return sweep(load_experiment(recipe), [arm], seeds, folder, on_run=on_run)
+
+
+def load_experiment(recipe: Recipe) -> Experiment | GraphExperiment | LinkExperiment:
+    """Load a recipe's data and return what runs recipes on them, by the task of the set."""
+    task = describe_dataset(recipe.data.name).task
+    if task == "link prediction":
         dataset = load_dataset(recipe.data.name, root=recipe.data.root)
-        experiment = GraphExperiment(GraphTask.from_dataset(dataset, recipe.data.split))
-    else:
-        experiment = Experiment(load_data(recipe))
-    return sweep(experiment, [arm], seeds, folder, on_run=on_run)
+        return LinkExperiment(LinkTask.from_dataset(dataset))
+    if task.startswith("graph "):
+        dataset = load_dataset(recipe.data.name, root=recipe.data.root)
+        return GraphExperiment(GraphTask.from_dataset(dataset, recipe.data.split))
+    return Experiment(load_data(recipe))
 
 
 def run_key(recipe: Recipe, seed: int) -> str:

@@ -47,3 +47,17 @@ def test_get_offline(call: Call, tmp_path: Path) -> None:
     status, out, err = call("datasets", "get", "Cora", "--root", tmp_path, "--offline")
     assert (status, out) == (4, "")
     assert "is not there and the network is not to be used" in err
+
+
+def test_make_writes_a_synthetic_folder(call: Call, tmp_path: Path) -> None:
+    sizes = ("--nodes", 200, "--edges", 400, "--features", 4, "--classes", 3)
+    status, out, _ = call("datasets", "make", "ogbn-like", *sizes, "--out", tmp_path, "--json")
+    facts = json.loads(out)
+    assert status == 0
+    assert facts["synthetic"] is True
+    assert (facts["num_nodes"], facts["num_arcs"]) == (200, 400)
+    assert (tmp_path / "synthetic_ogbn_like" / "raw" / "data.npz").is_file()
+    assert call("datasets", "make", "ogbn-like", *sizes, "--out", tmp_path)[0] == 2
+    status, _, err = call("datasets", "make", "ogbg", "--out", tmp_path)
+    assert status == 2
+    assert "kind must be one of 'ogbn-like', got 'ogbg'" in err

@@ -16,7 +16,8 @@ RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
 def test_shipped_recipes_resolve_to_themselves(path: Path) -> None:
     recipe = load_recipe(path)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
-    if not path.stem.startswith("adpa_") and recipe.model.name != "gin_attention":
+    others = ("adpa_", "ogbl_", "ogbn_")
+    if not path.stem.startswith(others) and recipe.model.name != "gin_attention":
         assert recipe.edges.keep < 1.0
         assert recipe.weights.keep < 1.0
 
@@ -54,7 +55,10 @@ def test_settings_change_keys() -> None:
         ("train.epochs=1.5", "train.epochs must be int, got 1.5"),
         ("train.epochs=0", "train.epochs must be >= 1, got 0"),
         ("model.name=rnn", "model.name must be one of 'gcn', .*'adpa', .*got 'rnn'"),
-        ("model.options={r=0.5}", r"model.options of gcn must be among \[\], got 'r'"),
+        (
+            "model.options={r=0.5}",
+            r"model.options of gcn must be among \['predictor', .*\], got 'r'",
+        ),
         ("data.direction=both", "data.direction must be one of 'stored', .*got 'both'"),
         ("data.features=ones", "data.features must be one of 'stored', .*got 'ones'"),
         ("train.batch_size=-1", "train.batch_size must be >= 0, got -1"),

@@ -1,0 +1,138 @@
+"""Run a link prediction recipe with one seed: sparsify the message graph, train, rank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from graphsparse.models.backbones import GCN, SAGE, Backbone
+from graphsparse.models.links import LinkModel, LinkPredictor, NodeEmbedding
+from graphsparse.operators.sparsify import sparsify
+from graphsparse.training.experiment import attach_projection
+from graphsparse.training.link_loop import train_links
+from graphsparse.training.links import LinkTask
+from graphsparse.training.loop import adam, set_seed
+from graphsparse.training.recipe import ModelRecipe, Recipe
+from graphsparse.training.report import count_macs, num_parameters, weights_kept
+
+_ENCODERS: dict[str, Callable[..., Backbone]] = {"gcn": GCN, "sage": SAGE}
+_BATCH = 65536
+LINK_OPTIONS = ("predictor", "predictor_layers", "bfloat16")
+
+
+def build_link_model(recipe: ModelRecipe, task: LinkTask) -> LinkModel:
+    """Return the network of a recipe, drawn from torch's generator.
+
+    Nodes without features get trained vectors as wide as the network.  ``model.options``:
+    ``predictor`` ("mlp" or "dot"), ``predictor_layers``, ``bfloat16`` for the MLP.
+    """
+    if recipe.name not in _ENCODERS:
+        known = " or ".join(_ENCODERS)
+        raise ValueError(f"model.name must be {known} for link prediction, got {recipe.name!r}")
+    for key in recipe.options:
+        if key not in LINK_OPTIONS:
+            raise ValueError(
+                f"model.options must be among {list(LINK_OPTIONS)} for link prediction, got {key!r}"
+            )
+    width = recipe.hidden
+    dropout = 0.5 if recipe.dropout is None else recipe.dropout
+    embedding = NodeEmbedding(task.graph.num_nodes, width) if task.x is None else None
+    in_dim = width if task.x is None else task.x.shape[1]
+    encoder = _ENCODERS[recipe.name](in_dim, width, width, layers=recipe.layers, dropout=dropout)
+    options = recipe.options
+    predictor = LinkPredictor(
+        width,
+        options.get("predictor", "mlp"),
+        layers=options.get("predictor_layers", 3),
+        dropout=dropout,
+        bfloat16=options.get("bfloat16", False),
+    )
+    return LinkModel(encoder, predictor, embedding)
+
+
+class LinkExperiment:
+    """Runs of recipes on one link prediction task.
+
+    Parameters
+    ----------
+    task : LinkTask
+        With all edges.
+    """
+
+    def __init__(self, task: LinkTask) -> None:
+        self.task = task
+
+    def run(self, recipe: Recipe, seed: int) -> dict[str, Any]:
+        """Train once and return the figures of the run.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            Its ``data`` section is not read: the data were given; ``train.metric`` is the set's.
+            ``edges`` cuts the graph that messages pass along; all pairs are learnt.
+        seed : int
+            Seeds the weights, the dropout, the order of the pairs, the false pairs, and the choice
+            of edges unless the recipe does.
+
+        Returns
+        -------
+        dict
+            As :meth:`graphsparse.training.experiment.Experiment.run`; ``macs`` are those of one
+            pass of the encoder.
+        """
+        _check(recipe)
+        edges, options = recipe.edges, recipe.train
+        task = self.task
+        if edges.keep < 1.0:
+            draw = seed if edges.seed is None else edges.seed
+            cut = sparsify(task.graph, edges.method, edges.keep, seed=draw, **edges.options)
+            task = task.with_graph(cut.graph)
+        set_seed(seed, deterministic=options.deterministic or None)
+        model = build_link_model(recipe.model, task)
+        optimizer = adam(model, options.lr, options.weight_decay)
+        attach_projection(model, optimizer, recipe.weights)
+        start, start_cpu = time.perf_counter(), time.process_time()
+        result = train_links(
+            model,
+            task,
+            epochs=options.epochs,
+            batch_size=options.batch_size or _BATCH,
+            epoch_size=options.epoch_size,
+            optimizer=optimizer,
+            evaluate_every=options.evaluate_every,
+            patience=options.patience,
+        )
+        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        kept, total = weights_kept(model)
+        return {
+            "test": result.test,
+            "val": result.val,
+            "metric": task.metric,
+            "best_epoch": result.best_epoch,
+            "epochs": result.epochs,
+            "edges_kept": task.graph.num_edges,
+            "edges_total": self.task.graph.num_edges,
+            "weights_kept": kept,
+            "weights_total": total,
+            "parameters": num_parameters(model),
+            "macs": count_macs(model.encoder, task.graph),
+            "teacher_test": None,
+            "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},
+        }
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuse keys that link prediction does not know."""
+    if recipe.distill.weight > 0.0:
+        raise ValueError(
+            f"distill.weight must be 0 for link prediction, got {recipe.distill.weight}"
+        )
+    if recipe.train.fanouts:
+        raise ValueError(
+            f"train.fanouts must be left out for link prediction, got {recipe.train.fanouts}"
+        )
+    if recipe.edges.when != "before":
+        raise ValueError(
+            f"edges.when must be 'before' for link prediction, got {recipe.edges.when!r}"
+        )
