@@ -3,10 +3,14 @@
 from graphsparse.streaming.amud import AmudTracker, TrackerReport
 from graphsparse.streaming.batch import EdgeBatch
 from graphsparse.streaming.dygrass import DynamicSparsifier
+from graphsparse.streaming.event_window import EventWindow
 from graphsparse.streaming.fastrp import FastRPStream, FastRPUpdate
 from graphsparse.streaming.files import read_stream
+from graphsparse.streaming.maintenance import Repair, StoreVersion, Verification
 from graphsparse.streaming.options import DygrassOptions, paper
+from graphsparse.streaming.recovery import Finding, Recovery
 from graphsparse.streaming.report import BatchReport
+from graphsparse.streaming.store import Store
 from graphsparse.streaming.windows import Events, read_events, sliding_window
 
 __all__ = [
@@ -15,10 +19,17 @@ __all__ = [
     "DygrassOptions",
     "DynamicSparsifier",
     "EdgeBatch",
+    "EventWindow",
     "Events",
     "FastRPStream",
     "FastRPUpdate",
+    "Finding",
+    "Recovery",
+    "Repair",
+    "Store",
+    "StoreVersion",
     "TrackerReport",
+    "Verification",
     "paper",
     "read_events",
     "read_stream",

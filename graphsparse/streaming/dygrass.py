@@ -22,8 +22,7 @@ from graphsparse.streaming.options import (
     paper,
 )
 from graphsparse.streaming.report import BatchReport, read_log
-from graphsparse.streaming.state import pack_state, read_state
-from graphsparse.streaming.store import (
+from graphsparse.streaming.start import (
     MOST_NODES,
     auto_threshold,
     check_components,
@@ -32,6 +31,7 @@ from graphsparse.streaming.store import (
     store_graph,
     subgraph_mask,
 )
+from graphsparse.streaming.state import pack_state, read_state
 
 _MOST_EDGES = 2**31 - 1
 
