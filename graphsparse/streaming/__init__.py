@@ -10,12 +10,15 @@ from graphsparse.streaming.maintenance import Repair, StoreVersion, Verification
 from graphsparse.streaming.options import DygrassOptions, paper
 from graphsparse.streaming.recovery import Finding, Recovery
 from graphsparse.streaming.report import BatchReport
+from graphsparse.streaming.run import Consumer, InMemory, Step, StreamRun
+from graphsparse.streaming.sources import Piece, Reject, Source, open_source
 from graphsparse.streaming.store import Store
 from graphsparse.streaming.windows import Events, read_events, sliding_window
 
 __all__ = [
     "AmudTracker",
     "BatchReport",
+    "Consumer",
     "DygrassOptions",
     "DynamicSparsifier",
     "EdgeBatch",
@@ -24,12 +27,19 @@ __all__ = [
     "FastRPStream",
     "FastRPUpdate",
     "Finding",
+    "InMemory",
+    "Piece",
     "Recovery",
+    "Reject",
     "Repair",
+    "Source",
+    "Step",
     "Store",
     "StoreVersion",
+    "StreamRun",
     "TrackerReport",
     "Verification",
+    "open_source",
     "paper",
     "read_events",
     "read_stream",

@@ -56,6 +56,8 @@ class Store:
         Where updates are events that end by themselves.
     recovery : Recovery or None
         What :meth:`open` found; None after :meth:`create`.
+    applied : EdgeBatch
+        Updates of the last batch; in a store with a window, ends of events are among them.
 
     Notes
     -----
@@ -85,6 +87,7 @@ class Store:
         self._snapshot_cost = found.snapshot_seconds
         self._replay_cost = 0.0 if found.report is None else found.report.seconds
         self._broken = ""
+        self.applied = EdgeBatch.of()
 
     @classmethod
     def create(
@@ -278,33 +281,20 @@ class Store:
         check_count("rejected", rejected, high=check_count("read", count))
         self._broken = "a batch was interrupted"  # until it is both applied and on its way to disk
         try:
-            report, applied = self._apply(batch)
+            report, self.applied = apply_events(self.stream, self.window, batch)
         except (ValueError, IndexError, KeyError):
             self._broken = ""
             raise
-        self._commit("batch", report, applied, (offset, count, rejected), wait)
+        self._commit("batch", report, self.applied, (offset, count, rejected), wait)
         return report
 
     def refresh(self) -> BatchReport:
         """Do :meth:`DynamicSparsifier.refresh`, and commit that it was done."""
         self._check_usable()
         report = self.stream.refresh()
-        empty = EdgeBatch.of()
-        self._commit("refresh", report, empty, (self.offset, 0, 0), True)
+        self.applied = EdgeBatch.of()
+        self._commit("refresh", report, self.applied, (self.offset, 0, 0), True)
         return report
-
-    def _apply(self, events: EdgeBatch) -> tuple[BatchReport, EdgeBatch]:
-        """Change the state in memory; return the report and the updates that were applied."""
-        if self.window is None:
-            return self.stream.update(events), events
-        batch = self.window.advance(events)
-        try:
-            report = self.stream.update(batch)
-        except BaseException:
-            self.window.undo()
-            raise
-        self.window.forget()
-        return report, batch
 
     def _commit(
         self,
@@ -432,3 +422,19 @@ class _Writing:
                 f"{self._store.path}: batch {self._store.num_batches} could not be committed "
                 f"({error}); the {self._store.num_committed} before are safe: open the store again"
             ) from error
+
+
+def apply_events(
+    stream: DynamicSparsifier, window: EventWindow | None, events: EdgeBatch
+) -> tuple[BatchReport, EdgeBatch]:
+    """Change a state in memory; return the report and the updates that were applied."""
+    if window is None:
+        return stream.update(events), events
+    batch = window.advance(events)
+    try:
+        report = stream.update(batch)
+    except BaseException:
+        window.undo()
+        raise
+    window.forget()
+    return report, batch
