@@ -10,10 +10,13 @@ from typing import Any, Literal
 
 from graphsparse.errors import StoreDamagedError, StoreError
 from graphsparse.graph import Graph
+from graphsparse.io.streams import create_text
 from graphsparse.linalg import ConditionNumber
+from graphsparse.streaming.batch import OPERATIONS
 from graphsparse.streaming.event_window import EventWindow
 from graphsparse.streaming.journal import Journal, database_file, next_database_file
 from graphsparse.streaming.lock import WriterLock
+from graphsparse.streaming.packing import unpack_batch
 from graphsparse.streaming.recovery import (
     Finding,
     Recovered,
@@ -232,3 +235,24 @@ def recover_or_tell(
             "source must give again",
             error.batch,
         ) from error
+
+
+def export_updates(folder: Path, target: Path) -> int:
+    """Write the updates of all stored batches as a stream file; return how many there are."""
+    names = {code: word for word, code in reversed(OPERATIONS.items()) if word.isalpha()}
+    journal = open_reader(folder)
+    count = 0
+    try:
+        with journal.reading(), create_text(target) as out:
+            out.write(b"op,u,v,w,time\n")
+            for number in journal.batch_numbers():
+                batch = unpack_batch(journal.batch(number).data)
+                times = [""] * len(batch) if batch.time is None else batch.time.tolist()
+                columns = (batch.op.tolist(), batch.u.tolist(), batch.v.tolist(), batch.w.tolist())
+                rows = zip(*columns, times, strict=True)
+                lines = [f"{names[op]},{u},{v},{w!r},{time}\n" for op, u, v, w, time in rows]
+                out.write("".join(lines).encode())
+                count += len(batch)
+    finally:
+        journal.close()
+    return count

@@ -63,8 +63,9 @@ class TextSource:
             for part in reader.portions(size, seconds, stop):
                 if self._given is None and part.first == 1 and self._form != "jsonl":
                     order = self._header(part, order)
-                where = {**part.offset, "columns": list(order)}
-                yield self._piece(part, order, where)
+                piece = self._piece(part, order, {**part.offset, "columns": list(order)})
+                if piece.read:
+                    yield piece
 
     def _header(self, part: Lines, order: tuple[str, ...]) -> tuple[str, ...]:
         """Take a first line that names the columns out of a portion."""
