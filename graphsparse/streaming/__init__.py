@@ -2,6 +2,7 @@
 
 from graphsparse.streaming.amud import AmudTracker, TrackerReport
 from graphsparse.streaming.batch import EdgeBatch
+from graphsparse.streaming.consumers import DegreeStatistics, Directions, Embedding, Refresh
 from graphsparse.streaming.dygrass import DynamicSparsifier
 from graphsparse.streaming.event_window import EventWindow
 from graphsparse.streaming.fastrp import FastRPStream, FastRPUpdate
@@ -13,15 +14,19 @@ from graphsparse.streaming.report import BatchReport
 from graphsparse.streaming.run import Consumer, InMemory, Step, StreamRun
 from graphsparse.streaming.sources import Piece, Reject, Source, open_source
 from graphsparse.streaming.store import Store
+from graphsparse.streaming.teddy import TeddyStream
 from graphsparse.streaming.windows import Events, read_events, sliding_window
 
 __all__ = [
     "AmudTracker",
     "BatchReport",
     "Consumer",
+    "DegreeStatistics",
+    "Directions",
     "DygrassOptions",
     "DynamicSparsifier",
     "EdgeBatch",
+    "Embedding",
     "EventWindow",
     "Events",
     "FastRPStream",
@@ -30,6 +35,7 @@ __all__ = [
     "InMemory",
     "Piece",
     "Recovery",
+    "Refresh",
     "Reject",
     "Repair",
     "Source",
@@ -37,6 +43,7 @@ __all__ = [
     "Store",
     "StoreVersion",
     "StreamRun",
+    "TeddyStream",
     "TrackerReport",
     "Verification",
     "open_source",

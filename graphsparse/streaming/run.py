@@ -28,8 +28,8 @@ class Consumer(Protocol):
 
     name: str
 
-    def update(self, batch: EdgeBatch) -> Any:
-        """Take the updates of one batch, ends of events among them."""
+    def update(self, batch: EdgeBatch, report: BatchReport) -> Any:
+        """Take the updates of one batch, ends of events among them, and what they did."""
         ...
 
     def facts(self) -> dict[str, Any]:
@@ -195,7 +195,7 @@ class StreamRun:
             while (piece := ahead.take(stop)) is not None:
                 report, rows = self._apply(piece)
                 for consumer in self._consumers:
-                    consumer.update(self.target.applied)
+                    consumer.update(self.target.applied, report)
                 seconds = time.perf_counter() - start
                 yield Step(
                     self.target.num_batches, report, *self.target.rows, rows, ahead.waiting, seconds

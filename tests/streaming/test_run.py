@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphsparse import Graph
+from graphsparse import EdgeBatch, Graph
 from graphsparse.errors import GraphFormatError
 from graphsparse.streaming import (
+    BatchReport,
     DynamicSparsifier,
     InMemory,
     Store,
@@ -121,8 +122,9 @@ class Follower:
     def __init__(self) -> None:
         self.count = 0
 
-    def update(self, batch: object) -> None:
-        self.count += len(batch)  # type: ignore[arg-type]
+    def update(self, batch: EdgeBatch, report: BatchReport) -> None:
+        assert report.num_updates == len(batch)
+        self.count += len(batch)
 
     def facts(self) -> dict[str, int]:
         return {"count": self.count}
