@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import random
 import shutil
 import statistics
@@ -319,8 +320,6 @@ def spoiled(plain: bytes, rng: random.Random) -> bytes:
 
 def main() -> None:
     """Run the sections that were asked for, and keep the figures of the others."""
-    import json
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--count", type=int, default=200_000, help="updates of speed and forms")
@@ -329,9 +328,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where stores are made")
     arguments = parser.parse_args()
     graphsparse.set_num_threads(1)
-    file = RESULTS / "stream_store.json"
-    old = json.loads(file.read_text()) if file.is_file() else {}
-    figures = {name: old[name] for name in SECTIONS if name in old}
+    figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         if {"speed", "forms"} & set(arguments.sections):
@@ -347,7 +344,10 @@ def main() -> None:
             figures["overflow"] = overflow(folder)
         if "fuzz" in arguments.sections:
             figures["fuzz"] = fuzz(folder, arguments.rows)
-    write_result("stream_store", figures)
+    file = RESULTS / "stream_store.json"
+    old = json.loads(file.read_text()) if file.is_file() else {}
+    kept = {name: old[name] for name in SECTIONS if name in old}
+    write_result("stream_store", {**kept, **figures})
 
 
 if __name__ == "__main__":
