@@ -74,6 +74,7 @@ app.command("status")(stream_store.status)
 app.command("verify")(stream_store.verify)
 app.command("repair")(stream_store.repair)
 app.command("export")(stream_store.export)
+app.command("report")(stream_store.report)
 
 
 @app.command(_RUN)

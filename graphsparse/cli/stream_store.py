@@ -1,8 +1,9 @@
-"""``graphsparse stream status|verify|repair|export``: looking after a durable stream."""
+"""``graphsparse stream status|verify|repair|export|report``: looking after a stream."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,3 +102,41 @@ def export(
         write_graph(version.graph(), graph_out, format=output_format)
     if updates_out is not None:
         export_updates(store, updates_out)
+
+
+def report(
+    metrics: Annotated[
+        Path,
+        typer.Argument(
+            metavar="METRICS", exists=True, dir_okay=False, help="JSON lines of a run (--metrics)."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", dir_okay=False, help="HTML file to write.")
+    ],
+    store: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Draw the graphs of this store, if small."),
+    ] = None,
+) -> None:
+    """Draw kappa, density, accept rate and throughput over time: one self-contained HTML file."""
+    from graphsparse.errors import GraphFormatError
+    from graphsparse.io.streams import atomic_write
+    from graphsparse.streaming import Store
+    from graphsparse.streaming.page import run_page
+
+    rows = []
+    for number, line in enumerate(metrics.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append({**json.loads(line)})
+        except (ValueError, TypeError) as error:
+            raise GraphFormatError(
+                f"{metrics}:{number}: expected a JSON object: {error}"
+            ) from error
+    version = None if store is None else Store.read(store)
+    graphs = (
+        {} if version is None else {"graph": version.graph(), "sparsifier": version.sparsifier()}
+    )
+    page = run_page(rows, **graphs)
+    with atomic_write(output) as file:
+        file.write(page.encode())
