@@ -124,13 +124,13 @@ def open_updates(job: Job) -> Source:
 def _target(job: Job) -> Iterator[Target]:
     """Yield where batches go: an opened store, a new one, or memory."""
     from graphsparse.streaming import InMemory, Store
-    from graphsparse.streaming.journal import database_file
+    from graphsparse.streaming.maintenance import holds_stream
 
     place = job.places.store
     if place is None:
         yield InMemory(_stream(job), job.window)
         return
-    if database_file(place) is None:
+    if not holds_stream(place):
         stream = _stream(job)
         with Store.create(place, stream, window=job.window, **job.keeping) as store:
             yield store

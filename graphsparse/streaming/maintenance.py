@@ -115,6 +115,18 @@ class Repair:
     old_file: str | None
 
 
+def holds_stream(folder: Path) -> bool:
+    """Tell whether a folder holds a store; one that was killed while it was made is none."""
+    file = database_file(folder)
+    if file is None:
+        return False
+    journal = Journal(file, reader=True)
+    try:
+        return journal.version > 0
+    finally:
+        journal.close()
+
+
 def open_reader(folder: Path) -> Journal:
     """Return the journal of a store to read from."""
     file = database_file(folder)

@@ -179,6 +179,8 @@ class StreamRun:
             raise ValueError(f"seconds must be above 0, got {seconds!r}")
         self._seconds = seconds
         place = self.target.offset or {"source": None, "rejects": 0}
+        if not isinstance(place, dict) or place.keys() != {"source", "rejects"}:
+            raise ValueError(f"target must have the offset of a run or none, got {place!r}")
         self._offset = place["source"]
         self._rejects = RejectFile(rejects, place["rejects"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -269,6 +270,8 @@ class Store:
         ------
         ValueError, IndexError, KeyError
             As :meth:`DynamicSparsifier.update`; the store is as it was.
+        TypeError
+            If JSON cannot hold the offset.
         StoreError
             If the batch cannot be committed; open the store again then.
         """
@@ -279,6 +282,7 @@ class Store:
         self._check_usable()
         count = len(batch) + rejected if read is None else read
         check_count("rejected", rejected, high=check_count("read", count))
+        json.dumps(offset)  # what JSON cannot hold is refused before anything changes
         self._broken = "a batch was interrupted"  # until it is both applied and on its way to disk
         try:
             report, self.applied = apply_events(self.stream, self.window, batch)
@@ -313,9 +317,7 @@ class Store:
             fingerprint(report, last.fingerprint),
         )
         with self._writing():
-            row = BatchRow(mark, kind, report.num_updates, pack_batch(batch))
-            row.crc()  # an offset that JSON cannot hold fails here
-            self._committer.add(row)
+            self._committer.add(BatchRow(mark, kind, report.num_updates, pack_batch(batch)))
             self._mark = mark
             self._replay_cost += report.seconds
             if self._is_due():

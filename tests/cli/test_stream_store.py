@@ -67,6 +67,15 @@ def test_a_store_is_made_and_goes_on(call, files, tmp_path):
     assert read_graph(tmp_path / "h.npz").num_edges > 33
 
 
+def test_a_store_whose_making_was_cut_short_is_made_again(call, files, tmp_path):
+    store = tmp_path / "s"
+    store.mkdir()
+    sqlite3.connect(store / "stream-1.db").close()
+    status, _, err = call("stream", *files, "--store", store, "-q")
+    assert status == 0, err
+    assert Store.read(store).rows == (40, 2)
+
+
 def test_status_verify_and_repair(call, files, tmp_path):
     graph, updates = files
     store = tmp_path / "s"

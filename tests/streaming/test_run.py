@@ -159,3 +159,10 @@ def test_an_error_of_the_source_arrives(tmp_path: Path) -> None:
     with pytest.raises(GraphFormatError, match="expected 99 bytes or more, got 5"):
         StreamRun(store, open_source(io.BytesIO(), format="csv"), rejects=tmp_path / "r")
     store.close()
+
+
+def test_an_offset_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "s", ring()) as store:
+        store.update(inserts=[(0, 5)], offset={"line": 3})
+        with pytest.raises(ValueError, match=r"offset of a run or none, got {'line': 3}"):
+            StreamRun(store, open_source(io.BytesIO(), format="csv"))
