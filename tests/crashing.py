@@ -72,11 +72,13 @@ def open_or_create(folder: Path, graph: Graph) -> Store:
 
 
 def go_on(folder: Path, graph: Graph, batches: list[EdgeBatch], wait: bool = True) -> None:
-    """Apply the batches that a store does not have yet."""
+    """Apply the batches that a store does not have yet; note those that are said to be on disk."""
+    said = folder.with_suffix(".said")
     with open_or_create(folder, graph) as store:
         done = (store.offset or {"row": 0})["row"] // SIZE
         for number, batch in enumerate(batches[done:], done + 1):
             store.update(batch, offset={"row": number * SIZE}, wait=wait)
+            said.write_text(f"{store.num_committed:6}")
 
 
 class Ticks:
@@ -152,7 +154,8 @@ def crash_rounds(folder: Path, recoveries: int, seed: int) -> dict[str, Any]:
     Raises
     ------
     AssertionError
-        If a recovery is not, bit for bit and with its offset, the uninterrupted run.
+        If a recovery is not, bit for bit and with its offset, the uninterrupted run, or lacks a
+        batch that was said to be on disk.
     """
     graph, batches = history()
     digests = expected(graph, batches)
@@ -179,6 +182,9 @@ def crash_rounds(folder: Path, recoveries: int, seed: int) -> dict[str, Any]:
                 continue
             found = digest(version.state(), version.offset)
             assert found == digests[version.num_batches], f"differs after {version.num_batches}"
+            said = path.with_suffix(".said")
+            promised = int(said.read_text() or 0) if said.exists() else 0  # empty: being written
+            assert version.num_batches >= promised, f"batch {promised} was lost"
             checked += status != 0
             if status == 0:
                 assert version.num_batches == len(batches)

@@ -96,6 +96,8 @@ class LineParser:
         text = b"\n".join(lines) + b"\n"
         if b'"' in text or b"x" in text or b"X" in text:  # quotes; pyarrow reads 0x10 as 16
             return
+        if text.count(b"\r") != text.count(b"\r\n"):  # which ends a line for pyarrow alone
+            return
         table = _columns(text, self.order[:fields], self._between or b"\t")
         if table is None:
             return
