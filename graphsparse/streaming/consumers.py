@@ -31,6 +31,7 @@ class DegreeStatistics:
     name = "degrees"
 
     def __init__(self, graph: Graph) -> None:
+        graph.require_host("DegreeStatistics")
         self.degree: Array = graph.without_self_loops().coalesce().degree.astype(np.int64)
         self.num_edges = int(self.degree.sum()) // 2
 
