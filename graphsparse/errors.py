@@ -1,4 +1,4 @@
-"""Exceptions of the library: one base class, four kinds."""
+"""Exceptions of the library: one base class, and a kind for each cause."""
 
 from __future__ import annotations
 
@@ -21,3 +21,25 @@ class MissingDependencyError(BackendError, ImportError):
 
 class DownloadError(GraphsparseError, OSError):
     """A file cannot be had from the network, or is not the one that was asked for."""
+
+
+class StoreError(GraphsparseError, RuntimeError):
+    """A durable stream cannot be used as asked; the message says why and what mends it."""
+
+
+class StoreLockedError(StoreError):
+    """Another process writes to the store; the message names it."""
+
+
+class StoreDamagedError(StoreError):
+    """What the store holds is not what was written; the message says what a repair would lose.
+
+    Attributes
+    ----------
+    batch : int or None
+        First batch that is damaged, where one is.
+    """
+
+    def __init__(self, message: str, batch: int | None = None) -> None:
+        super().__init__(message)
+        self.batch = batch

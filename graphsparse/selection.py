@@ -21,6 +21,11 @@ from graphsparse.rng import tie_hash
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TIE_BREAKS = ("index", "hash")
+WEIGHING = {
+    "inv_sqrt": lambda d: 1.0 / np.sqrt(d),
+    "inv": lambda d: 1.0 / d,
+    "inv_log": lambda d: 1.0 / (1.0 + np.log(d)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,3 +171,28 @@ def _select_connected(graph: Graph, keys: Array, count: int, tie_break: str, see
     rest = order[~mask[order]]
     mask[rest[: count - forest]] = True
     return mask
+
+
+def degree_table(g: Any, max_degree: int) -> tuple[Array, int]:
+    """Return ``rint(g(d) * 2^q)`` for d = 0 .. max_degree, and q.
+
+    q is at most 40 and small enough for every sum of a row to fit into 62 bits.
+    """
+    if isinstance(g, str):
+        values = np.zeros(max_degree + 1)
+        values[1:] = WEIGHING[g](np.arange(1, max_degree + 1, dtype=np.float64))
+    else:
+        values = np.array(g, dtype=np.float64)[: max_degree + 1]
+        if values.ndim != 1 or len(values) <= max_degree:
+            raise ValueError(
+                f"g must be a table over the degrees 0 .. {max_degree}, got shape {np.shape(g)}"
+            )
+        values[0] = 0.0
+    bad = ~(np.isfinite(values[1:]) & (values[1:] > 0))
+    if bad.any():
+        at = int(np.argmax(bad)) + 1
+        raise ValueError(f"g must be positive and finite, got {values[at]} for degree {at}")
+    q = min(40, 62 - max_degree.bit_length())
+    while max_degree * float(values.max()) * 2.0**q >= 2.0**62:
+        q -= 1
+    return np.rint(values * 2.0**q).astype(np.int64), q

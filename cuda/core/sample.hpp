@@ -5,7 +5,7 @@
 
 namespace gs {
 
-constexpr uint32_t kNeighborSampling = 67;  // graphsparse.rng.NEIGHBOR_SAMPLING
+constexpr uint32_t kNeighborSampling = 71;  // graphsparse.rng.NEIGHBOR_SAMPLING
 constexpr int64_t kListed = 64;             // fan-outs up to this are kept as a sorted list
 
 struct NodeDraws {

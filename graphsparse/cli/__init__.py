@@ -29,7 +29,13 @@ from graphsparse.cli import (
     stream,
     train,
 )
-from graphsparse.errors import BackendError, DownloadError, GraphFormatError
+from graphsparse.errors import (
+    BackendError,
+    DownloadError,
+    GraphFormatError,
+    StoreDamagedError,
+    StoreError,
+)
 
 USAGE, BAD_DATA, MISSING, INTERRUPTED = 2, 3, 4, 130
 
@@ -50,7 +56,7 @@ app.command("kappa")(kappa.command)
 app.command("report")(report.command)
 app.command("compare")(compare.command)
 app.command("amud")(amud.command)
-app.command("stream")(stream.command)
+app.add_typer(stream.app, name="stream")
 app.command("train")(train.command)
 app.command("bench")(bench.command)
 app.add_typer(datasets.app, name="datasets")
@@ -100,10 +106,10 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _status(error: Exception) -> int | None:
     """Return the exit status of an error that is no bug, else None."""
-    if isinstance(error, GraphFormatError):
+    if isinstance(error, GraphFormatError | StoreDamagedError):
         return BAD_DATA
     if isinstance(error, BackendError | DownloadError):
         return MISSING
-    if isinstance(error, ValueError | OSError):
+    if isinstance(error, ValueError | OSError | StoreError):
         return USAGE
     return None

@@ -1,90 +1,125 @@
-"""``graphsparse stream``: a sparsifier that follows a file of updates."""
+"""``graphsparse stream``: a sparsifier that follows updates, in memory or in a durable store."""
 
 from __future__ import annotations
 
-import json
-import math
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
+from graphsparse.cli import stream_store
 from graphsparse.cli.console import Steps
 from graphsparse.cli.options import (
     Directed,
-    GraphFile,
     InputFormat,
     OutputFormat,
     Quiet,
     ReadSettings,
 )
-from graphsparse.cli.reading import check_output, read
+from graphsparse.cli.reading import check_output
 from graphsparse.cli.settings import parse_settings
-from graphsparse.errors import GraphFormatError
-from graphsparse.graph import Graph
+from graphsparse.cli.stream_options import (
+    Alpha,
+    Batch,
+    Columns,
+    Continued,
+    Device,
+    File,
+    FinalGraph,
+    Forever,
+    Grow,
+    History,
+    Kappa,
+    Metrics,
+    Nodes,
+    Output,
+    Preset,
+    Prometheus,
+    Rejects,
+    Seconds,
+    Seed,
+    Settings,
+    SnapshotEvery,
+    Source,
+    Start,
+    StopAtBad,
+    Store,
+    Strict,
+    Threshold,
+    Updates,
+    UpdatesFormat,
+    Window,
+)
+from graphsparse.cli.stream_run import Job, Places, follow
 
-if TYPE_CHECKING:
-    from graphsparse.streaming import BatchReport, DynamicSparsifier, EdgeBatch
+_RUN = "run"
 
 
+class _RunByDefault(TyperGroup):
+    """``stream FILE ...`` means ``stream run FILE ...``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = [_RUN, *args]
+        return list(super().parse_args(ctx, args))
+
+
+app = typer.Typer(
+    cls=_RunByDefault,
+    help="Follow a stream of updates; `stream FILE ...` means `stream run FILE ...`.",
+    no_args_is_help=True,
+)
+app.command("status")(stream_store.status)
+app.command("verify")(stream_store.verify)
+app.command("repair")(stream_store.repair)
+app.command("export")(stream_store.export)
+app.command("report")(stream_store.report)
+
+
+@app.command(_RUN)
 def command(
-    file: GraphFile,
-    updates: Annotated[
-        Path,
-        typer.Argument(
-            metavar="UPDATES",
-            help="CSV, TSV, text or Parquet with op,u,v,w[,time]; - is CSV from stdin.",
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Argument(metavar="OUT", dir_okay=False, help="File for the sparsifier.")
-    ],
-    batch: Annotated[int, typer.Option("--batch", "-b", help="Updates per batch.")] = 1000,
-    start: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Sparsifier to start from."),
-    ] = None,
-    alpha: Annotated[
-        float, typer.Option(help="Without --start: off-tree edges per node of the start.")
-    ] = 0.1,
-    threshold: Annotated[
-        str, typer.Option("--threshold", "-k", metavar="K", help="auto, or a number above 0.")
-    ] = "auto",
-    preset: Annotated[str, typer.Option(help="default, or paper: as published.")] = "default",
-    seed: Annotated[int, typer.Option(help="Seed of walks and hashed ties.")] = 0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse self-loops and deletions of missing edges.")
-    ] = False,
-    grow: Annotated[
-        bool, typer.Option("--grow", help="Let node ids above the last add nodes.")
-    ] = False,
-    device: Annotated[
-        str, typer.Option(help="Who walks: cpu or cuda; decisions are the same.")
-    ] = "cpu",
-    kappa: Annotated[
-        int, typer.Option(metavar="N", help="Condition number after every N batches; 0: never.")
-    ] = 0,
-    final_graph: Annotated[
-        Path | None,
-        typer.Option("--graph-out", dir_okay=False, help="File for the graph itself."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any other option, as walkers=256."),
-    ] = None,
-    updates_format: Annotated[
-        str | None,
-        typer.Option(metavar="FORMAT", help="csv, tsv, text or parquet, if not told by the name."),
-    ] = None,
+    file: File = None,
+    updates: Updates = None,
+    output: Output = None,
+    batch: Batch = 1000,
+    seconds: Seconds = 1.0,
+    start: Start = None,
+    alpha: Alpha = 0.1,
+    threshold: Threshold = "auto",
+    preset: Preset = "default",
+    seed: Seed = 0,
+    strict: Strict = False,
+    grow: Grow = False,
+    nodes: Nodes = None,
+    device: Device = "cpu",
+    kappa: Kappa = 0,
+    final_graph: FinalGraph = None,
+    settings: Settings = None,
+    source: Source = None,
+    updates_format: UpdatesFormat = None,
+    columns: Columns = None,
+    forever: Forever = False,
+    continued: Continued = False,
+    window: Window = None,
+    store: Store = None,
+    snapshot_every: SnapshotEvery = None,
+    history: History = "all",
+    rejects: Rejects = None,
+    stop_at_bad: StopAtBad = False,
+    metrics: Metrics = None,
+    prometheus: Prometheus = None,
     directed: Directed = None,
     read_settings: ReadSettings = None,
     format: InputFormat = None,  # noqa: A002
     output_format: OutputFormat = None,
     quiet: Quiet = False,
 ) -> None:
-    """Keep a sparsifier close to a graph while edges come and go; one JSON line per batch."""
+    """Keep a sparsifier close to a graph while edges come and go; one JSON line per batch.
+
+    Ctrl-C and SIGTERM finish the batch and end with status 0.
+    """
+    given = _updates(updates, source, file, output, store)
     for target in (output, final_graph):
         if target is not None:
             check_output(target, output_format)
@@ -92,34 +127,36 @@ def command(
         raise typer.BadParameter(f"must not be negative, got {kappa}", param_hint="--kappa")
     options = {"K": _threshold(threshold), "seed": seed, "preset": preset, "strict": strict}
     options |= {"grow": grow, "device": device, **parse_settings(settings or ())}
-    batches = _open(updates, updates_format, batch)
-    from graphsparse.io import write_graph
-
-    steps = Steps(quiet)
-    graph = read(steps, file, format, directed, read_settings or ()).graph
-    stream = _start(steps, graph, start, alpha, options, format, read_settings or ())
-    if not quiet:
-        for note in stream.notes:
-            print(f"graphsparse: {note}", file=sys.stderr)
-    with steps.step("updates", f"applying {updates}") as advance:
-        for number, part in enumerate(batches, 1):
-            report = _apply(stream, part, f"{updates}: batch {number}")
-            _print_line(stream, report, number, kappa > 0 and number % kappa == 0)
-            advance()
-    with steps.step("write", f"writing {output}"):
-        write_graph(stream.sparsifier(), output, format=output_format)
-        if final_graph is not None:
-            write_graph(stream.graph(), final_graph, format=output_format)
-    if not quiet:
-        print(f"graphsparse: {stream!r}", file=sys.stderr)
+    every: Any = snapshot_every or "auto"
+    job = Job(
+        steps=Steps(quiet), file=file, start=start, alpha=alpha, options=options, nodes=nodes,
+        graph_format=format, directed=directed, read_settings=read_settings or (),
+        source=given, updates_format=updates_format, columns=columns, follow=forever,
+        continued=continued, window=window, batch=batch, seconds=seconds, kappa=kappa,
+        keeping={"snapshot_every": every, "history": history},
+        places=Places(
+            store, output, final_graph, output_format, rejects, stop_at_bad, metrics, prometheus
+        ),
+    )  # fmt: skip
+    follow(job)
 
 
-def _print_line(stream: DynamicSparsifier, report: BatchReport, number: int, kappa: bool) -> None:
-    line = {"batch": number, **report.summary()}
-    if kappa:
-        value = stream.kappa().kappa
-        line["kappa"] = value if math.isfinite(value) else "inf"
-    print(json.dumps(line, allow_nan=False), flush=True)
+def _updates(
+    updates: str | None,
+    source: str | None,
+    file: Path | None,
+    output: Path | None,
+    store: Path | None,
+) -> str:
+    """Return where updates come from; refuse what is missing before any work is done."""
+    if (updates is None) == (source is None):
+        given = "both" if updates is not None else "neither"
+        raise typer.BadParameter(f"give UPDATES or --source, got {given}", param_hint="UPDATES")
+    if store is None:
+        for name, value in (("FILE", file), ("OUT", output)):
+            if value is None:
+                raise typer.BadParameter("is needed without --store", param_hint=name)
+    return str(updates if updates is not None else source)
 
 
 def _threshold(text: str) -> Any:
@@ -131,46 +168,3 @@ def _threshold(text: str) -> Any:
         raise typer.BadParameter(
             f"must be auto or a number, got {text!r}", param_hint="--threshold"
         ) from None
-
-
-def _open(updates: Path, form: str | None, size: int) -> Iterator[EdgeBatch]:
-    """Return the batches; wrong names and sizes are refused before the graph is read."""
-    from graphsparse.streaming import read_stream
-
-    if str(updates) == "-":
-        return read_stream(sys.stdin.buffer, batch_size=size, format=form or "csv")
-    if not updates.is_file():
-        raise typer.BadParameter(f"file {str(updates)!r} does not exist", param_hint="UPDATES")
-    return read_stream(updates, batch_size=size, format=form)
-
-
-def _start(
-    steps: Steps,
-    graph: Graph,
-    start: Path | None,
-    alpha: float,
-    options: dict[str, Any],
-    form: str | None,
-    settings: Sequence[str],
-) -> DynamicSparsifier:
-    from graphsparse.operators.grass import grass
-    from graphsparse.streaming import DynamicSparsifier
-
-    if start is not None:
-        sparsifier = read(steps, start, form, None, settings).graph
-    else:
-        with steps.step("start", f"sparsifying {graph.num_edges:,} edges"):
-            sparsifier = grass(graph, alpha=alpha, seed=options["seed"])
-    with steps.step("load", "making the stream"):
-        try:
-            return DynamicSparsifier(graph, sparsifier, **options)
-        except TypeError as error:
-            raise typer.BadParameter(str(error), param_hint="--set") from error
-
-
-def _apply(stream: DynamicSparsifier, batch: EdgeBatch, where: str) -> BatchReport:
-    """Apply one batch; what is wrong in it is bad input data of a certain place."""
-    try:
-        return stream.update(batch)
-    except (ValueError, IndexError, KeyError) as error:
-        raise GraphFormatError(f"{where}: {error.args[0]}") from error

@@ -58,7 +58,8 @@ class ByteSource:
     def readinto(self, view: memoryview) -> int:
         """Fill the start of ``view``; return the bytes read, 0 at the end."""
         if self._compression is None:
-            return int(self._raw.readinto(view) or 0)
+            once = getattr(self._raw, "readinto1", self._raw.readinto)  # what a pipe has now
+            return int(once(view) or 0)
         try:
             block = self._raw.read(min(len(view), 1 << 20))
         except (OSError, EOFError, zlib.error) as error:
@@ -68,6 +69,12 @@ class ByteSource:
             ) from error
         view[: len(block)] = block
         return len(block)
+
+    def seek(self, position: int) -> int:
+        """Go to a byte, if the source can; return where it stands, 0 if it cannot."""
+        if self._compression is None and self._raw.seekable():
+            return int(self._raw.seek(position))
+        return 0
 
 
 @contextlib.contextmanager

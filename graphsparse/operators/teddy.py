@@ -16,16 +16,11 @@ from graphsparse.graph import Graph
 from graphsparse.operators.method import Array, Choice, Method
 from graphsparse.operators.sparsify import trim
 from graphsparse.rng import tie_hash
-from graphsparse.selection import Candidates, candidates, edge_codes
+from graphsparse.selection import WEIGHING, Candidates, candidates, degree_table, edge_codes
 
 T = TypeVar("T")
 _TOP_BIT = np.uint64(1 << 63)
 _ONE_PASS = 1 << 16  # edges from which scoring and selecting in one pass pays
-_WEIGHING = {
-    "inv_sqrt": lambda d: 1.0 / np.sqrt(d),
-    "inv": lambda d: 1.0 / d,
-    "inv_log": lambda d: 1.0 / (1.0 + np.log(d)),
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +41,7 @@ class TeddyMethod(Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.g, str):
-            check_choice("g", self.g, _WEIGHING)
+            check_choice("g", self.g, WEIGHING)
         check_count("hops", self.hops)
         check_choice("self_loops", self.self_loops, ("exclude", "count", "reference"))
         check_choice("directed", self.directed, ("symmetrize", "in_out", "reference"))
@@ -130,7 +125,7 @@ class TeddyMethod(Method):
             u, v = graph.edges()
             upper[1:] = _bincount(u[u != v], graph.num_nodes).cumsum()
             return t_out, t_in, upper
-        table, q = _degree_table(self.g, int(max(_max_degree(graph), _max_degree(back))))
+        table, q = degree_table(self.g, int(max(_max_degree(graph), _max_degree(back))))
         if self.hops != 1 and both:
             raise ValueError(f"directed='in_out' needs hops=1, got hops={self.hops}")
         t_out, upper = self._fixed_point_scores(graph, back, table, q)
@@ -165,7 +160,7 @@ class TeddyMethod(Method):
         heads = _bincount(other.arc_rows(), n, other.weights)
         g = array_module(heads).zeros(n)
         used = heads > 0
-        g[used] = _WEIGHING[self.g](heads[used])
+        g[used] = WEIGHING[self.g](heads[used])
         total = _bincount(rows, n, graph.weights * g[graph.indices])
         return _quotient(total, degree * degree)
 
@@ -321,28 +316,3 @@ def _quotient(numerator: Array, denominator: Array) -> Array:
     xp, empty = array_module(numerator), denominator == 0
     quotient: Array = xp.where(empty, 0.0, numerator / xp.where(empty, 1, denominator))
     return quotient
-
-
-def _degree_table(g: Any, max_degree: int) -> tuple[Array, int]:
-    """Return ``rint(g(d) * 2^q)`` for d = 0 .. max_degree, and q.
-
-    q is at most 40 and small enough for every sum of a row to fit into 62 bits.
-    """
-    if isinstance(g, str):
-        values = np.zeros(max_degree + 1)
-        values[1:] = _WEIGHING[g](np.arange(1, max_degree + 1, dtype=np.float64))
-    else:
-        values = np.array(g, dtype=np.float64)[: max_degree + 1]
-        if values.ndim != 1 or len(values) <= max_degree:
-            raise ValueError(
-                f"g must be a table over the degrees 0 .. {max_degree}, got shape {np.shape(g)}"
-            )
-        values[0] = 0.0
-    bad = ~(np.isfinite(values[1:]) & (values[1:] > 0))
-    if bad.any():
-        at = int(np.argmax(bad)) + 1
-        raise ValueError(f"g must be positive and finite, got {values[at]} for degree {at}")
-    q = min(40, 62 - max_degree.bit_length())
-    while max_degree * float(values.max()) * 2.0**q >= 2.0**62:
-        q -= 1
-    return np.rint(values * 2.0**q).astype(np.int64), q

@@ -41,6 +41,20 @@ class ArcPool:
         self.indices[: self._top] = graph.indices
         self.values[: self._top] = 1.0 if graph.weights is None else graph.weights
 
+    def add_rows(self, count: int) -> None:
+        """Add empty rows at the end."""
+        more = np.full(count, self._top, self.begin.dtype)
+        self.begin = np.concatenate((self.begin, more))
+        self.end = np.concatenate((self.end, more))
+        self._limit = np.concatenate((self._limit, more))
+
+    def positions(self, rows: Array) -> tuple[Array, Array]:
+        """Return where the arcs of some rows are, row after row, and how many each has."""
+        sizes = self.end[rows] - self.begin[rows]
+        first = np.cumsum(sizes) - sizes
+        at: Array = np.arange(int(sizes.sum())) + np.repeat(self.begin[rows] - first, sizes)
+        return at, sizes
+
     def weight(self, u: int, v: int) -> float:
         """Return the weight of the arc from ``u`` to ``v``, 0 if there is none."""
         begin, end = self.begin[u], self.end[u]

@@ -18,6 +18,14 @@ OPERATIONS |= {"+": INSERT, "-": DELETE, "=": REWEIGHT}
 LEAST_WEIGHT, MOST_WEIGHT = 1e-300, 1e300
 
 
+class BadUpdate(ValueError):
+    """An update that fits its columns, but not the graph; ``at`` is its position in the batch."""
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message)
+        self.at = at
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class EdgeBatch:
     """Edge updates in the order in which they happen.

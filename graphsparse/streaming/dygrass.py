@@ -13,7 +13,7 @@ from graphsparse.backend import native, requested_threads
 from graphsparse.checks import check_choice, check_count, check_seed
 from graphsparse.graph import Graph
 from graphsparse.linalg import ConditionNumber, condition_number
-from graphsparse.streaming.batch import EdgeBatch
+from graphsparse.streaming.batch import BadUpdate, EdgeBatch
 from graphsparse.streaming.device_walks import DeviceWalks, Transfers
 from graphsparse.streaming.options import (
     DygrassOptions,
@@ -22,8 +22,7 @@ from graphsparse.streaming.options import (
     paper,
 )
 from graphsparse.streaming.report import BatchReport, read_log
-from graphsparse.streaming.state import pack_state, read_state
-from graphsparse.streaming.store import (
+from graphsparse.streaming.start import (
     MOST_NODES,
     auto_threshold,
     check_components,
@@ -32,6 +31,7 @@ from graphsparse.streaming.store import (
     store_graph,
     subgraph_mask,
 )
+from graphsparse.streaming.state import pack_state, read_state
 
 _MOST_EDGES = 2**31 - 1
 
@@ -291,9 +291,10 @@ class DynamicSparsifier:
 
         if net.first_overflow >= 0:
             at = net.first_overflow
-            raise ValueError(
+            raise BadUpdate(
                 f"the weights of an edge must add up to 1e300 at most, "
-                f"got more for {pair(at)} at update {at}"
+                f"got more for {pair(at)} at update {at}",
+                at,
             )
         if self._store.num_rows + net.num_insertions > _MOST_EDGES:
             raise ValueError(f"the graph must have below 2^31 edges, got {_MOST_EDGES} and more")
@@ -428,6 +429,11 @@ class DynamicSparsifier:
     def num_nodes(self) -> int:
         """Number of nodes."""
         return int(self._store.num_nodes)
+
+    @property
+    def node_limit(self) -> int:
+        """Node ids must be below this: the number of nodes, or the bound of ``grow``."""
+        return max(self.num_nodes, self._most_nodes)
 
     @property
     def num_edges(self) -> int:

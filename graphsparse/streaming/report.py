@@ -76,6 +76,12 @@ class BatchReport:
         """Number of tested insertions that entered the sparsifier."""
         return int(np.count_nonzero(self.tests["accepted"]))
 
+    def new_edges(self) -> Array:
+        """Return the rows of ``tests`` that belong to edges the graph did not have."""
+        old = np.isin(self.tests["id"], self.changes["id"])
+        rows: Array = self.tests[~old]
+        return rows
+
     @property
     def rejected(self) -> int:
         """Number of tested insertions that have a short detour."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -12,7 +11,8 @@ import numpy as np
 from graphsparse.checks import check_count, check_ids, check_weights
 from graphsparse.errors import GraphFormatError
 from graphsparse.io.streams import PathLike, open_bytes, source_name, split_suffix
-from graphsparse.streaming.batch import DELETE, INSERT, REWEIGHT, EdgeBatch
+from graphsparse.streaming.batch import EdgeBatch
+from graphsparse.streaming.event_window import EventWindow, Update, batch_of
 from graphsparse.streaming.files import text_rows
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -130,8 +130,7 @@ def sliding_window(
         raise ValueError(
             f"u, v and time must have one length, got {len(ends[0])}, {len(ends[1])}, {len(times)}"
         )
-    if not window > 0:
-        raise ValueError(f"window must be above 0, got {window!r}")
+    EventWindow(window)  # refuses a length that is none
     if (np.diff(times) < 0).any() or np.isnan(times).any():
         at = int(np.argmax(~(np.diff(times) >= 0))) + 1
         raise ValueError(f"time must ascend, got {times[at]} at event {at}")
@@ -142,45 +141,23 @@ def sliding_window(
     return _batched(_updates(*ends, times.tolist(), weights.tolist(), window), size)
 
 
-_Update = tuple[int, int, int, float, float]
-
-
 def _updates(
     u: list[int], v: list[int], times: list[float], weights: list[float], window: float
-) -> Iterator[_Update]:
-    live: dict[tuple[int, int], deque[float]] = {}
-    oldest = 0
+) -> Iterator[Update]:
+    live = EventWindow(window)
     for k, now in enumerate(times):
-        while times[oldest] + window <= now:
-            if u[oldest] != v[oldest]:
-                yield _expiry(live, u[oldest], v[oldest], times[oldest] + window)
-            oldest += 1
-        if u[k] != v[k]:
-            live.setdefault((min(u[k], v[k]), max(u[k], v[k])), deque()).append(weights[k])
-            yield INSERT, u[k], v[k], weights[k], now
+        rows: list[Update] = []
+        live.step(u[k], v[k], weights[k], now, rows)
+        live.forget()
+        yield from rows
 
 
-def _expiry(live: dict[tuple[int, int], deque[float]], u: int, v: int, now: float) -> _Update:
-    pair = (min(u, v), max(u, v))
-    left = live[pair]
-    left.popleft()
-    if left:
-        return REWEIGHT, u, v, sum(left), now
-    del live[pair]
-    return DELETE, u, v, 0.0, now
-
-
-def _batched(updates: Iterator[_Update], size: int) -> Iterator[EdgeBatch]:
-    rows: list[_Update] = []
+def _batched(updates: Iterator[Update], size: int) -> Iterator[EdgeBatch]:
+    rows: list[Update] = []
     for update in updates:
         rows.append(update)
         if len(rows) == size:
-            yield _batch(rows)
+            yield batch_of(rows)
             rows = []
     if rows:
-        yield _batch(rows)
-
-
-def _batch(rows: list[_Update]) -> EdgeBatch:
-    op, u, v, w, time = zip(*rows, strict=True)
-    return EdgeBatch(np.array(op), np.array(u), np.array(v), np.array(w), np.array(time))
+        yield batch_of(rows)

@@ -41,7 +41,7 @@ def test_a_stream_from_files(call, files, tmp_path):
         rows = [(n[0], int(n[1]), int(n[2]), *map(float, n[3:])) for n in names]
         want = stream.update(EdgeBatch.from_operations(rows)).summary()
         got = dict(lines[k])
-        for timing in ("seconds", "batch", "kappa"):
+        for timing in ("seconds", "batch", "kappa", "read", "rejected_rows", "lag"):
             want.pop(timing, None), got.pop(timing, None)
         assert got == want
     assert (read_graph(output), read_graph(whole)) == (stream.sparsifier(), stream.graph())
@@ -69,7 +69,7 @@ def test_a_stream_from_stdin_and_a_given_start(call, files, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("text", "options", "status", "message"),
     [
-        ("insert,0,99,1\n", [], 3, r"batch 1: node ids must be below 34, got (0, 99) at update 0"),
+        ("insert,0,99,1\n", [], 3, "updates.csv:1: node ids must be below 34, got (0, 99)"),
         ("fly,0,1\n", [], 3, "updates.csv:1: op must be one of"),
         ("delete,0,9\n", ["--strict"], 3, "batch 1: edge to delete must exist, got (0, 9)"),
         (UPDATES, ["-k", "big"], 2, "must be auto or a number"),

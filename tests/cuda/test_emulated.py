@@ -7,7 +7,7 @@ import pytest
 
 from graphsparse import Graph, device
 from graphsparse.backend import native
-from graphsparse.operators.teddy import _degree_table
+from graphsparse.selection import degree_table
 
 
 def to_device(gpu, *arrays):
@@ -31,7 +31,7 @@ def test_kernels_follow_the_array(gpu):
 def test_teddy_scores(gpu, graph):
     csr = graph.indptr, graph.indices
     on_device = to_device(gpu, *csr)
-    table, q = _degree_table("inv_sqrt", int(graph.degree.max()))
+    table, q = degree_table("inv_sqrt", int(graph.degree.max()))
     c = native.by_degree(graph.indptr, table)
     c_device = device.by_degree(on_device[0], table)
     assert np.array_equal(c_device.get(), c)

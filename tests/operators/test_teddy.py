@@ -15,7 +15,8 @@ from oracles import first_edges, kept_count, teddy_pair_scores, teddy_real_score
 import graphsparse
 from graphsparse import Graph, sparsify, teddy, teddy_scores
 from graphsparse.backend import native
-from graphsparse.operators.teddy import TeddyMethod, _degree_table
+from graphsparse.operators.teddy import TeddyMethod
+from graphsparse.selection import degree_table
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "teddy"
 SMALL = json.loads((VECTORS / "small_graphs.json").read_text())
@@ -320,7 +321,7 @@ def test_numbered_degrees_give_the_same_sums():
     rng = np.random.default_rng(311)
     graph = Graph.from_edges(rng.integers(0, 400, (3000, 2)), num_nodes=400).coalesce()
     graph = graph.without_self_loops()
-    table, q = _degree_table("inv_sqrt", int(graph.degree.max()))
+    table, q = degree_table("inv_sqrt", int(graph.degree.max()))
     c = native.by_degree(graph.indptr, table)
     want = native.node_scores(graph.indptr, graph.indices, c, 2.0**-q, 1)
     for threads in (1, 3):
