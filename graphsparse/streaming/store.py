@@ -69,6 +69,7 @@ class Store:
     Examples
     --------
     >>> import tempfile
+    >>> from graphsparse.graph import Graph
     >>> square = Graph.from_edges([(0, 1), (1, 2), (2, 3)], num_nodes=4)
     >>> folder = tempfile.mkdtemp() + "/square"
     >>> with Store.create(folder, DynamicSparsifier(square, square, K=4)) as store:
