@@ -110,7 +110,7 @@ def recipe_of(name: str, metric: str, arm: str, trial: int, split: int) -> Recip
                     "dp_attention": "original", "hop_scale": "log", "input_dropout": 0.0,
                     "alpha": 0.5, "q": 0.25}  # fmt: skip
         drawn.update({key: value for key, value in defaults.items() if key in drawn})
-    own = {*SPACES[model]} - {"layers"}
+    own = [key for key in SPACES[model] if key != "layers"]
     features = "identity" if name == "telegram" else "stored"
     return Recipe.from_dict(
         {

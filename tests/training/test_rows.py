@@ -169,7 +169,7 @@ def test_adpa_recipes_name_sets_that_exist(path: Path) -> None:
     assert entry.metric == recipe.train.metric
     model = build_model(recipe.model, 5, 3)
     assert isinstance(model, ADPA)
-    assert model.propagation.num_hops == 2
+    assert model.propagation.num_hops == recipe.model.options["num_hops"]
 
 
 def test_a_recipe_runs_on_a_real_set(shared_data: Path, tmp_path: Path) -> None:
