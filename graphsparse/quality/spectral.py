@@ -7,6 +7,7 @@ import numpy as np
 from graphsparse.graph import Graph
 from graphsparse.linalg import condition_number, effective_resistance, quadratic_form
 from graphsparse.linalg.components import component_labels
+from graphsparse.linalg.factor import plan_factor
 from graphsparse.linalg.products import random_vectors
 from graphsparse.quality.pair import Array, Figure, Pair, weights_of
 from graphsparse.rng import REPORT, draw
@@ -15,6 +16,8 @@ PAIRS = 64
 VECTORS = 100
 WALK_STEPS = 10
 SIGNS = 32
+_DENSE = 2000  # nodes up to which a dense inverse does
+_OPERATIONS = 2e10  # of a factorisation: about a quarter of a minute
 
 
 def resistance(pair: Pair) -> Figure:
@@ -27,11 +30,17 @@ def resistance(pair: Pair) -> Figure:
     ends = ends[labels[ends[:, 0]] == labels[ends[:, 1]]][:PAIRS]
     edges = pair.random_edges(g, PAIRS)
     both = np.concatenate([ends, edges])
-    above = pair.of_full("resistance", lambda: effective_resistance(g, both))
-    ratios = np.split(above / effective_resistance(h, both), [len(ends)])
+    above = pair.of_full("resistance", lambda: _resistances(g, both))
+    ratios = np.split(above / _resistances(h, both), [len(ends)])
     chosen = ratios[0] if len(ends) else ratios[1]
     raw = {"edges": float(ratios[1].mean()), "edges_error": _error(ratios[1])}
     return Figure(float(chosen.mean()), _error(chosen), len(chosen), raw, chosen)
+
+
+def _resistances(graph: Graph, ends: Array) -> Array:
+    """Return resistances from a factor, or by one solve a pair where it would fill in."""
+    fills = graph.num_nodes > _DENSE and plan_factor(graph).operations > _OPERATIONS
+    return effective_resistance(graph, ends, method="solve" if fills else "exact")
 
 
 def quadratic(pair: Pair) -> Figure:

@@ -191,3 +191,14 @@ def test_a_failing_figure_says_why() -> None:
     row = quality_report(negative, negative, ["spectral", "degree"])["spectral"]
     assert row.value is None
     assert "weights" in row.failure
+
+
+def test_resistances_by_solves_where_a_factor_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = random_graph(8, n=80, m=300)
+    sparse = full.edge_subgraph(np.arange(full.num_edges) % 4 > 0)
+    exact = quality_report(full, sparse, ["resistance"])["resistance"]
+    monkeypatch.setattr("graphsparse.quality.spectral._DENSE", 0)
+    monkeypatch.setattr("graphsparse.quality.spectral._OPERATIONS", 0.0)
+    solved = quality_report(full, sparse, ["resistance"])["resistance"]
+    assert solved.value == pytest.approx(exact.value, rel=1e-6)
+    assert solved.value != exact.value  # another way to it
