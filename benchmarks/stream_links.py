@@ -1,9 +1,10 @@
-"""Dynamic link prediction on CollegeMsg: a GCN refreshed on the sparsified snapshot or the whole.
+"""Dynamic link prediction: a GCN refreshed on the sparsified snapshot or the whole.
 
-    python benchmarks/stream_links.py                  # about three minutes
+    python benchmarks/stream_links.py                  # CollegeMsg, about three minutes
     python benchmarks/stream_links.py --epochs 20 --every 5
+    python benchmarks/stream_links.py --set sx-mathoverflow --days 90 --batch 2000 --every 20
 
-Messages come in order of time through a window of 28 days into a :class:`DynamicSparsifier`.
+Events come in order of time through a window of 28 days into a :class:`DynamicSparsifier`.
 Every few batches a model takes a few steps on the snapshot (positives: its edges, negatives: random
 pairs), and then ranks the pairs that are new within the next batches above as many random ones:
 area under the curve.  All models see the same pairs; one passes messages over the whole snapshot,
@@ -92,7 +93,7 @@ def one_seed(seed: int, batches: list[EdgeBatch], nodes: int, options: Any) -> d
     rng = np.random.default_rng(seed)
     none = Graph.from_edges([], num_nodes=nodes)
     target = InMemory(DynamicSparsifier(none, none, K=options.threshold, seed=seed))
-    target.window = EventWindow(28 * DAY)
+    target.window = EventWindow(options.days * DAY)
     models = {kind: Links(nodes, options.dim) for kind in KINDS}
     state = models["full"].state_dict()
     for model in models.values():
@@ -131,22 +132,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--every", type=int, default=10, help="batches of 200 events")
+    parser.add_argument("--every", type=int, default=10, help="batches between refreshes")
+    parser.add_argument("--batch", type=int, default=200, help="events of a batch")
+    parser.add_argument("--days", type=float, default=28.0, help="window")
+    parser.add_argument("--set", choices=("CollegeMsg", "sx-mathoverflow"), default="CollegeMsg")
     parser.add_argument("--dim", type=int, default=32)
     parser.add_argument("--threshold", type=float, default=8.0, help="K")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    events = read_events(data_folder() / "temporal" / "CollegeMsg.txt.gz")
-    columns = (np.zeros(len(events.u), np.uint8), events.u, events.v, events.w, events.time)
+    events = read_events(data_folder() / "temporal" / f"{options.set}.txt.gz")
+    order = np.argsort(events.time, kind="stable")  # sx-mathoverflow is not in order
+    ends = (events.u[order], events.v[order], events.w[order], events.time[order])
+    columns = (np.zeros(len(order), np.uint8), *ends)
     batches = [
-        EdgeBatch(*(column[at : at + 200] for column in columns))
-        for at in range(0, len(events.u), 200)
+        EdgeBatch(*(column[at : at + options.batch] for column in columns))
+        for at in range(0, len(order), options.batch)
     ]
     runs = [one_seed(seed, batches, events.num_nodes, options) for seed in range(options.seeds)]
     aucs = {kind: [run["auc"][kind] for run in runs] for kind in KINDS}
     write_result(
-        "stream_links",
+        "stream_links" + ("" if options.set == "CollegeMsg" else f"_{options.set}"),
         {
+            "set": options.set,
+            "days": options.days,
             "events": len(events.u),
             "nodes": events.num_nodes,
             "refreshes": runs[0]["refreshes"],
