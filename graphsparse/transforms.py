@@ -57,7 +57,7 @@ def as_transform(
     Examples
     --------
     >>> as_transform(random_edges)(keep=0.5, seed=7)
-    RandomEdges(keep=0.5, num_edges=None, connected=False, tie_break='hash', seed=7)
+    RandomEdges(keep=0.5, num_edges=None, weighted=False, connected=False, tie_break='hash', seed=7)
     """
     whole = inspect.signature(operator)
     own = whole.replace(
