@@ -183,6 +183,7 @@ def quality_report(
 
     Examples
     --------
+    >>> from graphsparse import Graph
     >>> ring = Graph.from_edges([(0, 1), (1, 2), (2, 3), (3, 0)])
     >>> half = Graph.from_edges([(0, 1), (1, 2), (2, 3)])
     >>> report = quality_report(ring, half)
