@@ -118,13 +118,13 @@ SETTINGS: dict[str, Settings] = {
     "CiteSeer": Settings(NODE, final_seeds=3, defaults=CITATION),
     "chameleon": Settings(NODE, splits=10, final_seeds=3),
     "ogbg-molesol": Settings(
-        MOLECULE, "rmse", 30, 10, trials=3, batch_size=64, defaults=COUNTING
+        MOLECULE, "rmse", 30, 10, trials=5, batch_size=64, defaults=COUNTING
     ),
     "ogbg-molbace": Settings(
-        MOLECULE, "roc_auc", 15, 6, trials=2, batch_size=64, defaults=COUNTING
+        MOLECULE, "roc_auc", 15, 6, trials=4, batch_size=64, defaults=COUNTING
     ),
     "minesweeper": Settings(
-        GRID, "roc_auc", 60, 20, trials=2, splits=10, normalize_rows=False, defaults=WIDER
+        GRID, "roc_auc", 60, 20, trials=3, splits=10, normalize_rows=False, defaults=WIDER
     ),
     "ogbg-molhiv": Settings(
         MOLECULE, "roc_auc", 2, 2, batch_size=256, defaults=COUNTING, tuned_on="ogbg-molbace"
