@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_count
 from graphsparse.training.graphs import GraphBatch, GraphTask
+from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.loop import adam
 from graphsparse.training.metrics import roc_auc
 
@@ -41,6 +42,7 @@ class GraphTrainResult:
     history: dict[str, list[float]]
 
 
+@keep_freed_memory()
 def train_graphs(
     model: nn.Module,
     task: GraphTask,

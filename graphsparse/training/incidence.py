@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from graphsparse.checks import check_count, check_fraction
 from graphsparse.loaders import IncidenceNeighborLoader
 from graphsparse.models.conhd import CoNHD
+from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.incidence_task import IncidenceTask
 from graphsparse.training.metrics import F1Scores, f1_scores
 from graphsparse.training.projection import L0Projection
@@ -115,6 +116,7 @@ class IncidenceResult:
     history: dict[str, list[float]]
 
 
+@keep_freed_memory()
 def train_incidences(
     model: nn.Module,
     task: IncidenceTask,

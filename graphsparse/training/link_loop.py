@@ -12,6 +12,7 @@ from torch import Tensor
 from graphsparse.checks import check_count
 from graphsparse.models.links import LinkModel
 from graphsparse.training.graph_loop import GraphTrainResult
+from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.link_metrics import hits_at, mean_reciprocal_rank, metric_of
 from graphsparse.training.links import LinkTask, RankedPairs
 from graphsparse.training.loop import adam
@@ -21,6 +22,7 @@ _PART = 1 << 13  # pairs of a step that are scored together
 CLIP = 1.0  # largest norm of the gradient, as in ogb's examples
 
 
+@keep_freed_memory()
 def train_links(
     model: LinkModel,
     task: LinkTask,

@@ -16,6 +16,7 @@ from graphsparse.training.checkpoint import load_checkpoint
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
 from graphsparse.training.edge_plan import EdgePlan
+from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.metrics import Metric, metric_by_name
 from graphsparse.training.passes import Passes, make_passes
 from graphsparse.training.state import Best, Callback, Stateful, TrainState
@@ -74,6 +75,7 @@ def set_seed(seed: int, *, deterministic: bool | None = None) -> None:
         torch.use_deterministic_algorithms(deterministic)
 
 
+@keep_freed_memory()
 def train(
     model: nn.Module,
     data: NodeData,
