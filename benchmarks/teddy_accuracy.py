@@ -33,7 +33,8 @@ from graphsparse.training.data import NodeData
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.levels import level_keep
 from graphsparse.training.recipe import Recipe
-from graphsparse.training.sweep import Arm, percent, run_key, summarize, sweep
+from graphsparse.training.summary import score_text, summarize
+from graphsparse.training.sweep import Arm, run_key, sweep
 
 SETS = ("Cora", "CiteSeer")
 LEVELS = (5, 10, 15, 20)
@@ -175,7 +176,10 @@ def grid_table(summaries: list[Any]) -> str:
     found = {s.arm: s for s in summaries}
     names = list(dict.fromkeys(s.arm.split("|")[0] for s in summaries))
     dense = [found[a] for a in ("dense|0", "dense + distillation|0") if a in found]
-    lines = [", ".join(f"{s.arm[:-2]}: **{percent(s)}** ({s.runs} seeds)" for s in dense) + ".\n\n"]
+    lines = [
+        ", ".join(f"{s.arm[:-2]}: **{score_text(s)[:-2]}** ({s.runs} seeds)" for s in dense)
+        + ".\n\n"
+    ]
     lines.append("| arm | " + " | ".join(f"level {i}" for i in LEVELS) + " | seeds |\n")
     lines.append("|---|" + "---:|" * (len(LEVELS) + 1) + "\n")
     for name in names:
@@ -183,7 +187,7 @@ def grid_table(summaries: list[Any]) -> str:
         if not any(cells):
             continue
         seeds = sorted({c.runs for c in cells if c})
-        shown = [percent(c) if c else "–" for c in cells]
+        shown = [score_text(c)[:-2] if c else "–" for c in cells]
         lines.append(f"| {name} | {' | '.join(shown)} | {'–'.join(map(str, seeds))} |\n")
     return "".join(lines)
 

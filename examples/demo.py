@@ -75,7 +75,8 @@ def train_step(digits: Dataset, graph: Graph, options: argparse.Namespace) -> Se
     from graphsparse.training import NodeData
     from graphsparse.training.experiment import Experiment
     from graphsparse.training.recipe import Recipe
-    from graphsparse.training.sweep import Arm, percent, summarize
+    from graphsparse.training.summary import score_text, summarize
+    from graphsparse.training.sweep import Arm
 
     data = NodeData.from_pyg(digits.to_pyg(), graph=graph)
     base = Recipe.from_dict(
@@ -98,7 +99,7 @@ def train_step(digits: Dataset, graph: Graph, options: argparse.Namespace) -> Se
             "edges": f"{one.edges:,.0f}",
             "weights": f"{one.weights:,.0f}",
             "MACs": f"{one.macs / 1e6:.1f} M",
-            "test accuracy": f"{percent(one)} %",
+            "test accuracy": f"{score_text(one)}",
         }
         for one in summarize(runs)
     ]

@@ -15,7 +15,7 @@ from graphsparse import GraphsparseError, load_dataset
 from graphsparse.training import NodeData
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.recipe import Recipe
-from graphsparse.training.sweep import percent, summarize
+from graphsparse.training.summary import score_text, summarize
 
 EDGES = {
     "all edges": {},
@@ -50,7 +50,7 @@ def main() -> None:
             for seed in range(3, 3 + options.seeds)
         ]
         summary = summarize(runs)[0]
-        print(f"{name}: {summary.edges:,.0f} edges, {percent(summary)} %", flush=True)
+        print(f"{name}: {summary.edges:,.0f} edges, {score_text(summary)}", flush=True)
 
 
 if __name__ == "__main__":

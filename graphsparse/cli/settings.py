@@ -57,3 +57,14 @@ def parse_seeds(text: str) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise typer.BadParameter(f"--seeds must not repeat a seed, got {text!r}")
     return seeds
+
+
+def parse_shares(text: str, option: str) -> list[float]:
+    """Return the fractions of ``"1,0.5,0.25"``, each in (0, 1]; an empty list for no text."""
+    try:
+        shares = [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        shares = [0.0]
+    if not all(0.0 < share <= 1.0 for share in shares) or len(set(shares)) < len(shares):
+        raise typer.BadParameter(f"{option} must list fractions in (0, 1] once, got {text!r}")
+    return shares

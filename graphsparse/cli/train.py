@@ -55,7 +55,8 @@ def command(
 
 
 def _run(recipe: Recipe, seeds: Sequence[int], folder: Path, steps: Steps) -> dict[str, Any]:
-    from graphsparse.training.sweep import run_recipe, summarize
+    from graphsparse.training.summary import metric_of_run, summarize
+    from graphsparse.training.sweep import run_recipe
 
     text = f"training {recipe.model.name} on {recipe.data.name}"
     with steps.step("train", text, total=len(seeds)) as advance:
@@ -64,6 +65,7 @@ def _run(recipe: Recipe, seeds: Sequence[int], folder: Path, steps: Steps) -> di
     return {
         "recipe": recipe.to_dict(),
         "folder": str(folder),
+        "metric": metric_of_run(runs[0]),
         "runs": [{"seed": run["seed"], **run["result"]} for run in runs],
         "test_mean": summary.mean,
         "test_std": None if math.isnan(summary.std) else summary.std,
@@ -72,19 +74,23 @@ def _run(recipe: Recipe, seeds: Sequence[int], folder: Path, steps: Steps) -> di
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     recipe, runs = facts["recipe"], facts["runs"]
-    spread = "" if facts["test_std"] is None else f" +- {100 * facts['test_std']:.1f}"
-    first = runs[0]
+    from graphsparse.training.summary import figure_text
+
+    first, metric = runs[0], facts["metric"]
+    spread = math.nan if facts["test_std"] is None else facts["test_std"]
     lines = [
         ("data", recipe["data"]["name"]),
+        ("metric", metric),
         ("model", recipe["model"]["name"]),
         ("edges kept", f"{first['edges_kept']:,} of {first['edges_total']:,}"),
         ("weights kept", f"{first['weights_kept']:,} of {first['weights_total']:,}"),
     ]
     for run in runs:
-        score = f"test {100 * run['test']:.1f} % (validation {100 * run['val']:.1f} %)"
-        lines.append((f"seed {run['seed']}", f"{score} at epoch {run['best_epoch']}"))
+        test, val = (figure_text(run[part], metric) for part in ("test", "val"))
+        score = f"test {test} (validation {val}) at epoch {run['best_epoch']}"
+        lines.append((f"seed {run['seed']}", score))
     lines += [
-        ("mean", f"test {100 * facts['test_mean']:.1f}{spread} %"),
+        ("mean", f"test {figure_text(facts['test_mean'], metric, spread)}"),
         ("results", facts["folder"]),
     ]
     return lines

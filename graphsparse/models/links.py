@@ -59,7 +59,8 @@ class LinkPredictor(nn.Module):
     dropout : float
         In the MLP.
     bfloat16 : bool
-        Compute the MLP in bfloat16: on processors with such instructions in half the time.
+        Train the MLP in bfloat16: on processors with such instructions in half the time.
+        Evaluation is in full precision.
     """
 
     def __init__(
@@ -83,7 +84,8 @@ class LinkPredictor(nn.Module):
         if self.kind == "dot":
             return pair_dots(vectors, pairs)
         left, right = (F.embedding(ids, vectors) for ids in pairs.unbind(1))
-        with torch.autocast(left.device.type, torch.bfloat16, enabled=self._bfloat16):
+        half = self._bfloat16 and self.training  # ranks among 100,000 pairs need the full type
+        with torch.autocast(left.device.type, torch.bfloat16, enabled=half):
             hidden = left * right
             for linear in self.maps[:-1]:
                 hidden = dropout(F.relu(linear(hidden)), self._dropout, self.training)

@@ -101,6 +101,33 @@ class Plot:
             )
         return self
 
+    def whisker(self, x: float, low: float, high: float, colour: str) -> Plot:
+        """Add an upright bar."""
+        at = self._px(x)
+        self._parts.append(
+            f'<line x1="{at:.1f}" y1="{self._py(low):.1f}" x2="{at:.1f}" y2="{self._py(high):.1f}" '
+            f'stroke="{colour}" stroke-opacity="0.6"/>'
+        )
+        return self
+
+    def ring(self, x: float, y: float, colour: str) -> Plot:
+        """Add a circle round a point."""
+        self._parts.append(
+            f'<circle cx="{self._px(x):.1f}" cy="{self._py(y):.1f}" r="6" fill="none" '
+            f'stroke="{colour}"/>'
+        )
+        return self
+
+    def names(self, names: Sequence[str], colours: Sequence[str]) -> Plot:
+        """Add names in colours at the lower right."""
+        for at, (name, colour) in enumerate(zip(names, colours, strict=True)):
+            y = self._height - _BOTTOM - 8 - 14 * (len(names) - 1 - at)
+            self._parts.append(
+                f'<text x="{self._width - 14}" y="{y}" text-anchor="end" fill="{colour}">'
+                f"{html.escape(name)}</text>"
+            )
+        return self
+
     def svg(self) -> str:
         """Return the finished text."""
         return "".join(self._parts) + "</svg>"

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -145,9 +144,11 @@ def run_recipe(
     seeds: Iterable[int],
     folder: str | Path,
     *,
+    edges: Sequence[float] = (),
+    weights: Sequence[float] = (),
     on_run: Callable[[Run], None] | None = None,
 ) -> list[Run]:
-    """Load a recipe's data and run it with every seed: a sweep of one arm.
+    """Load a recipe's data and run it with every seed: a sweep of one arm, or of a grid.
 
     Parameters
     ----------
@@ -155,14 +156,18 @@ def run_recipe(
         As :func:`~graphsparse.training.recipe.load_recipe` returns it.
     seeds, folder, on_run
         As in :func:`sweep`.
+    edges, weights : sequence of float
+        As in :func:`grid`; with neither there is one arm, the recipe.
 
     Returns
     -------
     list of dict
-        One run per seed.
+        One run per seed and arm.
     """
-    arm = Arm(f"{recipe.data.name} {recipe.model.name}", recipe)
-    return sweep(load_experiment(recipe), [arm], seeds, folder, on_run=on_run)
+    arms = [Arm(f"{recipe.data.name} {recipe.model.name}", recipe)]
+    if edges or weights:
+        arms = grid(recipe, edges=edges, weights=weights)
+    return sweep(load_experiment(recipe), arms, seeds, folder, on_run=on_run)
 
 
 def load_experiment(recipe: Recipe) -> Experiment | GraphExperiment | LinkExperiment:
@@ -186,64 +191,3 @@ def run_key(recipe: Recipe, seed: int) -> str:
     text = json.dumps(values, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return f"{recipe.data.name}-{recipe.model.name}-{seed}-{digest}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """Mean and sample standard deviation of one arm over its seeds.
-
-    Attributes
-    ----------
-    arm : str
-        Name of the arm.
-    runs : int
-        Seeds that were run.
-    mean, std : float
-        Of the test score; ``std`` is NaN for a single run.
-    edges, weights, macs : float
-        Mean kept counts.
-    """
-
-    arm: str
-    runs: int
-    mean: float
-    std: float
-    edges: float
-    weights: float
-    macs: float
-
-
-def summarize(runs: Iterable[Run]) -> list[Summary]:
-    """Return one summary per arm, in the order of first appearance."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
-        groups.setdefault(run["arm"], []).append(run["result"])
-    summaries = []
-    for arm, results in groups.items():
-        tests = [r["test"] for r in results]
-        std = statistics.stdev(tests) if len(tests) > 1 else float("nan")
-        kept = [
-            statistics.fmean(r[k] for r in results) for k in ("edges_kept", "weights_kept", "macs")
-        ]
-        summaries.append(Summary(arm, len(tests), statistics.fmean(tests), std, *kept))
-    return summaries
-
-
-def markdown_table(summaries: Iterable[Summary]) -> str:
-    """Return the summaries as a Markdown table, scores in percent."""
-    lines = [
-        "| arm | runs | test % | edges | weights | MACs |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for s in summaries:
-        lines.append(
-            f"| {s.arm} | {s.runs} | {percent(s)} | {s.edges:,.0f} | {s.weights:,.0f} "
-            f"| {s.macs / 1e6:,.1f} M |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def percent(summary: Summary) -> str:
-    """Return ``mean +- std`` in percent."""
-    mean = f"{100 * summary.mean:.1f}"
-    return mean if summary.runs < 2 else f"{mean} ± {100 * summary.std:.1f}"

@@ -48,7 +48,7 @@ def test_train(call: Callable[..., tuple[int, str, str]], recipe: Path, tmp_path
     status, out, _ = call("train", recipe, *options)
     assert status == 0
     assert "seed 7        test " in out
-    assert f"mean          test {100 * facts['test_mean']:.1f} +- " in out
+    assert f"mean          test {100 * facts['test_mean']:.1f} ± " in out
 
 
 @pytest.mark.parametrize(

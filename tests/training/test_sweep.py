@@ -17,7 +17,8 @@ from graphsparse.training.experiment import Experiment
 from graphsparse.training.levels import level_keep
 from graphsparse.training.recipe import Recipe
 from graphsparse.training.report import count_macs, weights_kept
-from graphsparse.training.sweep import grid, load_data, markdown_table, run_recipe, summarize, sweep
+from graphsparse.training.summary import markdown_table, summarize
+from graphsparse.training.sweep import grid, load_data, run_recipe, sweep
 
 SCHEDULE = Path(__file__).parents[1] / "vectors" / "teddy" / "schedule.json"
 SMALL = {"model": {"hidden": 8}, "train": {"epochs": 5}}
