@@ -23,6 +23,10 @@ class DownloadError(GraphsparseError, OSError):
     """A file cannot be had from the network, or is not the one that was asked for."""
 
 
+class DatasetTooLargeError(GraphsparseError, MemoryError):
+    """A data set needs more memory than this machine has free; the message holds both figures."""
+
+
 class StoreError(GraphsparseError, RuntimeError):
     """A durable stream cannot be used as asked; the message says why and what mends it."""
 

@@ -51,6 +51,8 @@ def info_command(name: Name, json: AsJson = False) -> None:
         print_json(facts)
         return
     facts["splits"] = ", ".join(facts["splits"])
+    if facts["memory"]:
+        facts["memory"] = f"about {facts['memory'] / 2**30:.1f} GiB to load"
     shown = {key: value for key, value in facts.items() if value and key != "files"}
     print_facts([(key, str(value)) for key, value in shown.items()])
 

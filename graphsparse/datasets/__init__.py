@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphsparse.datasets import bundled, catalogue
+from graphsparse.datasets import bundled, catalogue, memory
 from graphsparse.datasets.catalogue import Entry
 from graphsparse.datasets.dataset import Dataset
 from graphsparse.datasets.download import is_offline
@@ -19,6 +19,7 @@ def load_dataset(
     root: str | Path | None = None,
     split: str | None = None,
     offline: bool | None = None,
+    check_memory: bool = True,
 ) -> Dataset:
     """Load a data set.
 
@@ -35,6 +36,8 @@ def load_dataset(
         The first when left out.
     offline : bool, optional
         True: never use the network.  Left out: what ``GRAPHSPARSE_OFFLINE`` says.
+    check_memory : bool
+        Refuse a set whose :attr:`Entry.memory` is more than the machine has free.
 
     Returns
     -------
@@ -50,6 +53,8 @@ def load_dataset(
         If it is not there and cannot be downloaded.
     GraphFormatError
         If a file is not what it should be.
+    DatasetTooLargeError
+        If it does not fit into memory.
     MissingDependencyError
         If it needs torch-geometric or ogb, which are not installed.
 
@@ -64,6 +69,8 @@ def load_dataset(
     if split is not None and split not in entry.splits:
         known = ", ".join(map(repr, entry.splits)) or "none"
         raise ValueError(f"split of {entry.name!r} must be one of: {known}; got {split!r}")
+    if check_memory:
+        memory.check_memory(entry.name, entry.memory)
     if entry.origin == "bundled":
         return bundled.load(entry.name)
     folder = catalogue.default_root() if root is None else Path(root).expanduser()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from graphsparse.datasets import bundled
+from graphsparse.datasets.memory import memory_of
 
 NODES = "node classification"
 _SIGNED = "https://github.com/SherylHYX/pytorch_geometric_signed_directed/raw/main/datasets"
@@ -39,6 +40,11 @@ class Entry:
         Of a set of origin ``"file"``: file -> address, None where there is none.
     synthetic : bool
         Made by ``graphsparse datasets make``, in the layout of its origin.
+    mapped : bool
+        Larger than most memories: features and arcs stay in files that are mapped.
+    memory : int or None
+        Bytes that loading takes at its peak, by the sizes that its authors publish; None for sets
+        below 1 GiB or of unknown size.
     """
 
     name: str
@@ -52,6 +58,8 @@ class Entry:
     licence: str = "none stated"
     files: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     synthetic: bool = False
+    mapped: bool = False
+    memory: int | None = None
 
 
 def entry(name: str) -> Entry:
@@ -87,6 +95,8 @@ def entries() -> list[Entry]:
                     ("official",),
                     "Open Graph Benchmark",
                     "see ogb.stanford.edu",
+                    mapped=name in _MAPPED,
+                    memory=memory_of(name, mapped=name in _MAPPED),
                 )
             )
     return [*found, _SYNTHETIC]
@@ -233,6 +243,7 @@ for _name in ("chameleon", "squirrel"):
         _author = "yandex-research/heterophilous-graphs"
         _FILES.append((_file, "directed", NODES, "accuracy", ("stored",), _author, "MIT", _urls))
 
+_MAPPED = ("ogbn-papers100M",)
 _OGB: list[tuple[str, str, dict[str, str]]] = [
     (
         "ogb.nodeproppred",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from graphsparse.datasets import compat
 from graphsparse.datasets.catalogue import Entry
 from graphsparse.datasets.dataset import Dataset
 from graphsparse.datasets.download import fetch, remove_empty
+from graphsparse.datasets.ogb_mapped import load_mapped
 from graphsparse.datasets.ogbn_like import read_meta
 from graphsparse.datasets.splits import Split
 from graphsparse.errors import DownloadError
@@ -31,6 +33,8 @@ def load(entry: Entry, root: Path, family: str, offline: bool) -> Dataset:
     package = compat.import_ogb(entry.collection)
     module = compat.import_ogb(f"{entry.collection}.dataset_pyg")
     folder = _find(entry, root)
+    if entry.mapped:
+        return _mapped(entry, folder, package.__path__[0], offline)
 
     def get(url: str, target: Path, name: str | None) -> Path:
         return fetch(url, target, name=name, sha256=None, offline=offline)
@@ -54,6 +58,23 @@ def load(entry: Entry, root: Path, family: str, offline: bool) -> Dataset:
         splits=() if links else _official(parts),
         edge_splits=_edge_splits(parts) if links else {},
         num_classes=_num_classes(stored, links),
+        metric=entry.metric,
+        card={"source": entry.source, "licence": entry.licence, "split": "official"},
+    )
+
+
+def _mapped(entry: Entry, root: Path, package: str, offline: bool) -> Dataset:
+    """Return a set whose arrays stay in files."""
+    with open(Path(package) / "master.csv", newline="", encoding="utf-8") as table:
+        facts = {row[""]: row[entry.key] for row in csv.DictReader(table)}
+    folder = root / entry.key.replace("-", "_")
+    content, ids = load_mapped(folder, facts["url"], offline=offline)
+    return Dataset(
+        name=entry.name,
+        task=entry.task,
+        content=content,
+        splits=(Split("official", **ids),),
+        num_classes=int(facts["num classes"]),
         metric=entry.metric,
         card={"source": entry.source, "licence": entry.licence, "split": "official"},
     )

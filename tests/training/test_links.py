@@ -151,6 +151,12 @@ def test_bfloat16_is_near_and_repeats() -> None:
     ]
     assert runs[0] != runs[1] == runs[2]
     assert runs[0] == pytest.approx(runs[1], rel=0.05)
+    model, pairs = net(bfloat16=True).eval(), given.test.positive
+    vectors = model.encode(given.x, given.adjacency)
+    exact = model.predictor.double()(vectors.double(), pairs)
+    assert exact.tolist() == pytest.approx(
+        model.predictor.float()(vectors, pairs).tolist(), rel=1e-4
+    )
 
 
 def test_epoch_size_and_patience() -> None:
