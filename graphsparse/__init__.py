@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from graphsparse.operators.keep_by_scores import keep_by_scores
     from graphsparse.operators.random_edges import random_edges
     from graphsparse.operators.resistance_sampling import sample_by_resistance
-    from graphsparse.operators.sparsify import SparsifyResult, sparsify
+    from graphsparse.operators.sparsify import SparsifyResult
     from graphsparse.operators.teddy import teddy, teddy_scores
+    from graphsparse.quality.goals import recommend
+    from graphsparse.quality.sparsify import sparsify
     from graphsparse.streaming.amud import AmudTracker
     from graphsparse.streaming.batch import EdgeBatch
     from graphsparse.streaming.dygrass import DynamicSparsifier
@@ -67,8 +69,9 @@ _LAZY = {
     "random_edges": "graphsparse.operators.random_edges",
     "read_enc": "graphsparse.io",
     "read_graph": "graphsparse.io",
+    "recommend": "graphsparse.quality.goals",
     "sample_by_resistance": "graphsparse.operators.resistance_sampling",
-    "sparsify": "graphsparse.operators.sparsify",
+    "sparsify": "graphsparse.quality.sparsify",
     "teddy": "graphsparse.operators.teddy",
     "teddy_scores": "graphsparse.operators.teddy",
     "within_order_pe": "graphsparse.operators.centrality",
@@ -108,6 +111,7 @@ __all__ = [
     "random_edges",
     "read_enc",
     "read_graph",
+    "recommend",
     "sample_by_resistance",
     "set_num_threads",
     "sparsify",

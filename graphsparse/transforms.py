@@ -25,6 +25,7 @@ from graphsparse.operators.simmelian import simmelian
 from graphsparse.operators.spanner import spanner
 from graphsparse.operators.spanning_forests import spanning_forests
 from graphsparse.operators.teddy import teddy
+from graphsparse.quality.sparsify import takes_auto
 
 if TYPE_CHECKING:
     from torch_geometric.transforms import BaseTransform
@@ -93,24 +94,28 @@ def _camel_case(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-Teddy = as_transform(teddy, module=__name__)
-RandomEdges = as_transform(random_edges, module=__name__)
-DegreeResistance = as_transform(degree_resistance, module=__name__)
-Disparity = as_transform(disparity, module=__name__)
-ForestFire = as_transform(forest_fire, module=__name__)
-Heaviest = as_transform(heaviest, module=__name__)
-Jaccard = as_transform(jaccard, module=__name__)
-LocalSimilarity = as_transform(local_similarity, module=__name__)
-KNeighbors = as_transform(k_neighbors, module=__name__)
-LocalDegree = as_transform(local_degree, module=__name__)
-NoiseCorrected = as_transform(noise_corrected, module=__name__)
-RandomNodeEdges = as_transform(random_node_edges, module=__name__)
-RandomNodes = as_transform(random_nodes, module=__name__)
-RankDegree = as_transform(rank_degree, module=__name__)
-Scan = as_transform(scan, module=__name__)
-Simmelian = as_transform(simmelian, module=__name__)
-Spanner = as_transform(spanner, module=__name__)
-SpanningForests = as_transform(spanning_forests, module=__name__)
+def _sparsifier(operator: Callable[..., Any], method: str) -> type[BaseTransform]:
+    return as_transform(takes_auto(operator, method), module=__name__)
+
+
+Teddy = _sparsifier(teddy, "teddy")
+RandomEdges = _sparsifier(random_edges, "random")
+DegreeResistance = _sparsifier(degree_resistance, "degree_resistance")
+Disparity = _sparsifier(disparity, "disparity")
+ForestFire = _sparsifier(forest_fire, "forest_fire")
+Heaviest = _sparsifier(heaviest, "heaviest")
+Jaccard = _sparsifier(jaccard, "jaccard")
+LocalSimilarity = _sparsifier(local_similarity, "local_similarity")
+KNeighbors = _sparsifier(k_neighbors, "k_neighbors")
+LocalDegree = _sparsifier(local_degree, "local_degree")
+NoiseCorrected = _sparsifier(noise_corrected, "noise_corrected")
+RandomNodeEdges = _sparsifier(random_node_edges, "random_node_edges")
+RandomNodes = _sparsifier(random_nodes, "random_nodes")
+RankDegree = _sparsifier(rank_degree, "rank_degree")
+Scan = _sparsifier(scan, "scan")
+Simmelian = _sparsifier(simmelian, "simmelian")
+Spanner = _sparsifier(spanner, "spanner")
+SpanningForests = _sparsifier(spanning_forests, "spanning_forests")
 
 
 class AMUD(AmudEstimator, BaseTransform):

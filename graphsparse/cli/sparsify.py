@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import resource
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,16 +22,30 @@ from graphsparse.cli.options import (
 from graphsparse.cli.reading import check_output, read
 from graphsparse.cli.settings import parse_settings
 from graphsparse.graph import Graph
-from graphsparse.operators.method import Sparsifier
-from graphsparse.operators.sparsify import METHODS, SparsifyResult, make_method, trim
+from graphsparse.operators.sparsify import METHODS, SparsifyResult
+
+if TYPE_CHECKING:
+    from graphsparse.quality.sparsify import Plan
+
+AUTO = "auto"
 
 
 def command(
     file: GraphFile,
     output: Annotated[Path, typer.Argument(metavar="OUT", dir_okay=False, help="File to write.")],
     method: Annotated[
-        str, typer.Option("--method", "-m", help=f"Sparsifier: {', '.join(sorted(METHODS))}.")
-    ] = "teddy",
+        str | None,
+        typer.Option(
+            "--method", "-m", help=f"Sparsifier: {', '.join(sorted(METHODS))}. teddy if left out."
+        ),
+    ] = None,
+    goal: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a method: distances, spectral, communities or gnn; without a budget "
+            "it means --keep auto."
+        ),
+    ] = None,
     keep: Annotated[
         str | None,
         typer.Option(
@@ -42,11 +55,13 @@ def command(
     ] = None,
     num_edges: Annotated[int | None, typer.Option(help="Edges to keep, instead of --keep.")] = None,
     target: Annotated[
-        float, typer.Option(help="With --keep auto: what the figure has to reach, in (0, 1].")
-    ] = 0.9,
+        float | None,
+        typer.Option(help="With --keep auto: what the figure has to reach, in (0, 1]. 0.9."),
+    ] = None,
     figure: Annotated[
-        str, typer.Option(help="With --keep auto: distance, connectivity, ... (see report).")
-    ] = "distance",
+        str | None,
+        typer.Option(help="With --keep auto: names apart by commas (see report). distance."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of random choices and hashed ties.")
     ] = None,
@@ -73,30 +88,23 @@ def command(
     """Drop edges of a graph by a method and to an exact budget."""
     check_output(output, output_format)
     named = {"seed": seed, "connected": connected, "protect": protect, "tie_break": tie_break}
-    chosen = _method(method, named, settings or ())
-    auto = keep == "auto"
-    fraction = None if auto else _fraction(keep)
-    if auto and num_edges is not None:
-        raise typer.BadParameter("auto cannot be given with --num-edges", param_hint="--keep")
-    if not auto:
-        chosen.check_budget(fraction, num_edges)  # both, neither or out of range: before the work
+    search = {"target": target, "figures": None if figure is None else tuple(figure.split(","))}
+    chosen = _plan(method, keep, num_edges, goal, search, named, settings or ())
     from graphsparse.io import write_graph
 
     steps = Steps(quiet)
     source = read(steps, file, format, directed, read_settings or ())
     graph = source.graph
     with steps.step("sparsify", f"sparsifying {graph.num_edges:,} edges"):
-        if auto:
-            result = _auto(graph, chosen, target, figure)
-        else:
-            result = trim(graph, fraction, num_edges, chosen)
+        result = chosen.run(graph)
     with steps.step("write", f"writing {output}"):
         write_graph(result.graph, output, format=output_format)
     if quiet and not json:
         return
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with steps.step("count", "counting components"):
-        facts = _facts(graph, result, "auto" if auto else fraction, num_edges)
+        asked = chosen.keep if chosen.search is None else AUTO
+        facts = _facts(graph, result, asked, num_edges)
     facts = {"input": str(file), "output": str(output), **facts}
     facts["directed_from"] = source.directed_from
     facts["seconds"] = _seconds(steps.seconds, result.seconds)
@@ -107,11 +115,24 @@ def command(
         print_facts(_lines(facts))
 
 
-def _method(name: str, named: dict[str, Any], settings: Sequence[str]) -> Sparsifier:
-    """Return the method; its name and options are checked before any file is read."""
+def _plan(
+    method: str | None,
+    keep: str | None,
+    num_edges: int | None,
+    goal: str | None,
+    search: dict[str, Any],
+    named: dict[str, Any],
+    settings: Sequence[str],
+) -> Plan:
+    """Return what to do; names, options and budget are checked before any file is read."""
+    from graphsparse.quality.sparsify import plan
+
     options = {key: value for key, value in named.items() if value is not None}
+    budget = AUTO if keep == AUTO else _fraction(keep)
     try:
-        return make_method(name, {**options, **parse_settings(settings)})
+        return plan(
+            method, budget, num_edges, goal, search, {**options, **parse_settings(settings)}
+        )
     except TypeError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -123,28 +144,6 @@ def _fraction(text: str | None) -> float | None:
         raise typer.BadParameter(
             f"must be a number or auto, got {text!r}", param_hint="--keep"
         ) from None
-
-
-def _auto(graph: Graph, method: Sparsifier, target: float, figure: str) -> SparsifyResult:
-    """Return the smallest result whose figure reaches the target; its details tell the search."""
-    from graphsparse.quality import auto_keep
-
-    options = dataclasses.asdict(method)
-    found = auto_keep(
-        graph, method.name, target=target, figures=tuple(figure.split(",")),
-        directed=graph.directed, **options,
-    )  # fmt: skip
-    search = {
-        "target": target,
-        "figure": figure,
-        "value": found.value,
-        "error": found.error,
-        "fresh_samples": found.check,
-        "evaluations": [list(pair) for pair in found.evaluations],
-        "monotone": found.monotone,
-    }
-    details = {**found.result.details, "auto": search}
-    return dataclasses.replace(found.result, details=details)
 
 
 def _facts(

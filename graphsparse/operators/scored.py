@@ -60,10 +60,10 @@ class ScoreMethod(Method):
 
     def check_budget(self, keep: float | None, num_edges: int | None) -> None:
         """Check that there is one budget, or the method's own parameter instead."""
-        if not self._by_rule(keep, num_edges):
+        if not self.by_rule(keep, num_edges):
             super().check_budget(keep, num_edges)
 
-    def _by_rule(self, keep: float | None, num_edges: int | None) -> bool:
+    def by_rule(self, keep: float | str | None, num_edges: int | None) -> bool:
         """Tell whether the own parameter decides; it cannot be given beside a budget."""
         default = next((f.default for f in dataclasses.fields(self) if f.name == self.own), None)
         value = self._own_value()
@@ -78,7 +78,7 @@ class ScoreMethod(Method):
 
     def budget(self, pool: Graph, keep: float | None, num_edges: int | None) -> int | None:
         """Return how many edges to keep; None where the own parameter decides."""
-        if self._by_rule(keep, num_edges):
+        if self.by_rule(keep, num_edges):
             return None
         return edge_budget(keep, num_edges, pool.num_edges)
 

@@ -42,10 +42,10 @@ class SpannerMethod(ScoreMethod):
         if self.start == "empty" and self.t is None:
             raise ValueError("start='empty' needs t, the stretch of the greedy spanner")
 
-    def _by_rule(self, keep: float | None, num_edges: int | None) -> bool:
+    def by_rule(self, keep: float | str | None, num_edges: int | None) -> bool:
         if self.start == "empty" and (keep is not None or num_edges is not None):
             raise ValueError("start='empty' takes t alone, neither keep nor num_edges")
-        return super()._by_rule(keep, num_edges)
+        return super().by_rule(keep, num_edges)
 
     def scores(self, pool: Graph) -> Array:
         """Return minus the place at which each edge arrives."""

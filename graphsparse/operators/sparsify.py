@@ -14,6 +14,7 @@ from graphsparse.checks import check_choice
 from graphsparse.convert import Border, as_border, hetero_borders, is_hetero, restore_hetero
 from graphsparse.convert.scaling import scale_weights
 from graphsparse.device import array_module
+from graphsparse.graph import Graph
 from graphsparse.operators.method import Array, Choice, Sparsifier
 from graphsparse.selection import Candidates
 
@@ -187,16 +188,23 @@ def _choose(
         choice = method.choose(border.graph, pool, budget, clock.lap)
     clock.lap("select")
     whole = Choice(chosen.expand(choice.mask), {}, _expand(chosen, choice.factors))
-    return whole, SparsifyResult(
+    return whole, describe(border, pool, method, choice, clock.seconds)
+
+
+def describe(
+    border: Border, pool: Graph, method: Sparsifier, choice: Choice, seconds: dict[str, float]
+) -> SparsifyResult:
+    """Return the result of a choice among the edges of ``pool``; it still lacks its graph."""
+    return SparsifyResult(
         graph=None,
         method=method.name,
         parameters=dataclasses.asdict(method),
         num_nodes=pool.num_nodes,
         num_candidates=pool.num_edges,
-        num_kept=int(choice.mask.sum()) if budget is None else budget,
+        num_kept=int(choice.mask.sum()),
         num_self_loops=border.graph.num_self_loops,
         directed=border.graph.directed,
-        seconds=clock.seconds,
+        seconds=seconds,
         details=choice.details,
     )
 

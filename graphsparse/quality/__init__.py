@@ -3,6 +3,7 @@
 from graphsparse.quality.auto_keep import AutoKeep, auto_keep
 from graphsparse.quality.compare import Comparison, Entry, compare
 from graphsparse.quality.embedding import MultiLabelScore, evaluate_embedding
+from graphsparse.quality.goals import Recommendation, recommend
 from graphsparse.quality.report import FigureRow, QualityReport, quality_report
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "FigureRow",
     "MultiLabelScore",
     "QualityReport",
+    "Recommendation",
     "auto_keep",
     "compare",
     "evaluate_embedding",
     "quality_report",
+    "recommend",
 ]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from graphsparse.checks import check_choice, check_fraction
-from graphsparse.convert import as_border
+from graphsparse.convert import Border, as_border, is_hetero
+from graphsparse.device import array_module
 from graphsparse.graph import Graph
 from graphsparse.linalg.components import component_labels
-from graphsparse.operators.method import Array, Method
-from graphsparse.operators.sparsify import SparsifyResult, make_method, sparsify
+from graphsparse.operators.method import Array, Choice, Method
+from graphsparse.operators.scored import ScoreMethod
+from graphsparse.operators.sparsify import METHODS, SparsifyResult, describe, make_method
 from graphsparse.quality.pair import Pair
 from graphsparse.quality.report import DEFAULT, FIGURES, MONOTONE, measure
 from graphsparse.selection import select
@@ -30,6 +33,10 @@ class AutoKeep:
     ----------
     result : SparsifyResult
         The sparse graph with that budget, of the type given.
+    target : float
+        What the figure had to reach.
+    figures : tuple of str
+        The figures whose least counts.
     num_edges : int
         Edges kept, of the candidates.
     value, error : float
@@ -43,6 +50,8 @@ class AutoKeep:
     """
 
     result: SparsifyResult
+    target: float
+    figures: tuple[str, ...]
     num_edges: int
     value: float
     error: float
@@ -105,35 +114,83 @@ def auto_keep(
     >>> auto_keep(ring, "spanner", figures="connectivity", target=1.0).num_edges
     7
     """
+    made = nested_method(method, {**options, "seed": seed})
+    return search_budget(
+        graph, made, target=target, figures=figures, samples=samples, confident=confident,
+        directed=directed,
+    )  # fmt: skip
+
+
+def search_budget(
+    graph: Any,
+    made: Method,
+    *,
+    target: float = 0.9,
+    figures: str | tuple[str, ...] = "distance",
+    samples: int = 64,
+    confident: bool = False,
+    directed: bool | None = None,
+) -> AutoKeep:
+    """Return the smallest budget of a method; parameters as in :func:`auto_keep`."""
+    names = check_search(target, figures)
+    if is_hetero(graph):
+        raise ValueError("keep='auto' takes one graph, got HeteroData; give it one of its types")
+    border = as_border(graph, directed=directed)
+    whole = border.graph.to("cpu")
+    chosen = made.candidates(whole)
+    pool = chosen.graph
+    start = time.perf_counter()
+    keys = made.keys(whole, pool)
+    seconds = {"score": time.perf_counter() - start}
+
+    def mask_of(count: int) -> Array:
+        return select(
+            pool, keys, count, tie_break=made.tie_break, seed=made.seed, connected=made.connected
+        )
+
+    search = _Search(pool, mask_of, names, samples, made.seed, 1.645 if confident else 0.0)
+    low = _forest_size(pool) - 1 if made.connected else 0
+    monotone = all(name in MONOTONE for name in names)
+    found = search.bisect(low, pool.num_edges, target) if monotone else search.descend(low, target)
+    value, error = search.at(found)
+    fresh = _Search(pool, mask_of, names, samples, made.seed + 1, 0.0).at(found)[0]
+    mask = mask_of(found)
+    seconds["select"] = time.perf_counter() - start - seconds["score"]
+    choice = Choice(mask, made.details(pool, keys, mask))
+    result = describe(border, pool, made, choice, seconds)
+    result = dataclasses.replace(result, graph=_restore(border, chosen.expand(mask)))
+    tried = tuple(search.tried)
+    return AutoKeep(result, target, names, found, value, error, fresh, tried, monotone)
+
+
+def nested_method(name: str, options: Mapping[str, Any]) -> Method:
+    """Return a method whose larger budgets keep all that smaller ones do, checked."""
+    made = make_method(name, options)
+    if not isinstance(made, Method):
+        others = ", ".join(sorted(set(METHODS) - {"er", "grass"}))
+        raise ValueError(
+            f"keep='auto' needs a method with nested masks, got {name!r}; such are {others}"
+        )
+    if isinstance(made, ScoreMethod):
+        made.by_rule("auto", None)  # refuses an own parameter beside a budget
+    return made
+
+
+def check_search(target: float, figures: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the figures, checked like the target."""
     check_fraction("target", target)
     names = (figures,) if isinstance(figures, str) else tuple(figures)
     if not names:
         raise ValueError(f"figures must name one of {', '.join(DEFAULT)}, ..., got none")
     for name in names:
         check_choice("figures", name, FIGURES)
-    made = make_method(method, {**options, "seed": seed})
-    if not isinstance(made, Method):
-        raise ValueError(f"keep='auto' needs a method with nested masks, got {method!r}")
-    whole = as_border(graph, directed=directed).graph.to("cpu")
-    chosen = made.candidates(whole)
-    pool = chosen.graph
-    keys = made.keys(whole, pool)
+        if name == "probe":
+            raise ValueError("figures must do without labels with keep='auto', got 'probe'")
+    return names
 
-    def mask_of(count: int) -> Array:
-        return select(
-            pool, keys, count, tie_break=made.tie_break, seed=seed, connected=made.connected
-        )
 
-    search = _Search(pool, mask_of, names, samples, seed, 1.645 if confident else 0.0)
-    low = _forest_size(pool) - 1 if made.connected else 0
-    monotone = all(name in MONOTONE for name in names)
-    found = search.bisect(low, pool.num_edges, target) if monotone else search.descend(low, target)
-    value, error = search.at(found)
-    fresh = _Search(pool, mask_of, names, samples, seed + 1, 0.0).at(found)[0]
-    result = sparsify(
-        graph, method, num_edges=found, directed=directed, **{**options, "seed": seed}
-    )
-    return AutoKeep(result, found, value, error, fresh, tuple(search.tried), monotone)
+def _restore(border: Border, mask: Array) -> Any:
+    return border.restore(array_module(border.graph.indptr).asarray(mask))
 
 
 class _Search:

@@ -135,10 +135,16 @@ def test_keep_auto(call, files, tmp_path):
     assert facts["candidates"]["asked"] == "auto"
     assert facts["details"]["auto"]["value"] == pytest.approx(0.902049910873)
     assert read_graph(out_file).num_edges == 39
+    status, out, _ = call("sparsify", files[0], out_file, "--goal", "distances", "--json", "-q")
+    assert status == 0
+    assert (json.loads(out)["method"], json.loads(out)["num_kept"]) == ("spanner", 41)
     for wrong, message in (
         (("--keep", "half"), "must be a number or auto, got 'half'"),
-        (("--keep", "auto", "--num-edges", "3"), "auto cannot be given with --num-edges"),
+        (("--keep", "auto", "--num-edges", "3"), "got num_edges=3 beside it"),
         (("--keep", "auto", "-m", "grass"), "needs a method with nested masks"),
+        (("--keep", "0.5", "--target", "0.8"), "target can only be given with keep='auto'"),
+        (("--goal", "speed"), "goal must be one of 'distances'"),
+        (("--goal", "gnn", "-m", "scan"), "give a method or a goal, got both"),
     ):
         status, _, err = call("sparsify", files[0], out_file, *wrong, "-q")
         assert status == 2

@@ -1,0 +1,1 @@
+"""Tables of benchmarks/static_page.py."""
