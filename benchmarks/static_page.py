@@ -4,8 +4,8 @@
     python benchmarks/static_page.py table --folder runs/static_page
 
 ``run`` goes from the smallest graph to the largest.  For each arm it sparsifies to 70, 50, 30 and
-10 % of the edges (scored once, seed 0) and measures the default figures, up to ``--slow-edges``
-edges also ``spectral`` and ``community``, and the linear probe where there are labels.  Then it
+10 % of the edges (scored once, seed 0) and measures the default figures, on small graphs also
+``spectral`` and ``community`` (``SLOW``), and the linear probe where there are labels.  Then it
 times the way from CSR to the sparse graph at 50 %, one thread, CPU seconds, and NetworKit's right
 after it where it has the method, from its own graph.  Each arm of a graph is a JSON file and each
 figure a line in the graph's cache, so a stopped run goes on where it was.
@@ -38,7 +38,7 @@ from graphsparse.training.checkpoint import write_atomic
 
 KEEPS = (0.7, 0.5, 0.3, 0.1)
 TIMED = 0.5
-SLOW = ("spectral", "community")
+SLOW = {"spectral": 20_000, "community": 2_800}  # edges up to which they are measured
 # Arm -> method and options.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in sorted(METHODS)},
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
             if time.monotonic() > end:
                 return
             start = time.perf_counter()
-            row = measured(found, arm, folder / "figures.jsonl", args.slow_edges)
+            row = measured(found, arm, folder / "figures.jsonl")
             if row["entries"]:
                 row |= timed(found, arm, rivals.get(arm))
             write_atomic(folder / f"{arm}.json", json.dumps(row).encode())
@@ -79,18 +79,18 @@ def arms(found: Subject) -> list[str]:
     return [arm for arm in ARMS if arm not in WEIGHTED or found.graph.weights is not None]
 
 
-def figures_of(found: Subject, slow_edges: int) -> list[str]:
+def figures_of(found: Subject) -> list[str]:
     """Return the figures that are measured on a graph."""
-    slow = SLOW if found.graph.num_edges <= slow_edges else ()
+    slow = [name for name, most in SLOW.items() if found.graph.num_edges <= most]
     return [*DEFAULT, *slow, *(["probe"] if found.probe else [])]
 
 
-def measured(found: Subject, arm: str, cache: Path, slow_edges: int) -> dict[str, Any]:
+def measured(found: Subject, arm: str, cache: Path) -> dict[str, Any]:
     """Return the figures of one arm on one graph; random edges are found in the cache."""
     method, options = ARMS[arm]
     table = compare(
         found.graph, {} if method == "random" else {method: options}, KEEPS,
-        figures_of(found, slow_edges), cache=cache, directed=False, **found.probe,
+        figures_of(found), cache=cache, directed=False, **found.probe,
     )  # fmt: skip
     fields = ("keep", "figure", "num_edges", "value", "error", "note")
     entries = [{f: getattr(e, f) for f in fields} for e in table.entries if e.method == method]
@@ -179,7 +179,6 @@ def main() -> None:
         command.set_defaults(action=action)
         if name == "run":
             command.add_argument("--edges", type=int, default=10**6, help="largest graph")
-            command.add_argument("--slow-edges", type=int, default=10_000)
             command.add_argument("--minutes", type=float, default=60.0)
     args = parser.parse_args()
     args.action(args)
