@@ -1,5 +1,6 @@
-// Connected components of a graph, numbered by their smallest nodes, and distances in hops.
+// Connected components of a graph, numbered by their smallest nodes, and shortest paths in hops.
 #include "cpu/bindings.hpp"
+#include "cpu/brandes.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/union_find.hpp"
 
@@ -64,12 +65,35 @@ NumpyArray<int32_t> hop_distances(In<int64_t> indptr, In<int32_t> indices, In<in
   return dist.release();
 }
 
+// Dependencies of the sources k, k + groups, k + 2 groups, ... added up in row k of n values.
+NumpyArray<double> path_dependencies(In<int64_t> indptr, In<int32_t> indices, In<int32_t> sources,
+                                     int groups, int num_threads) {
+  const CsrView<int32_t> g = view(indptr, indices);
+  const int64_t n = g.num_nodes, count = static_cast<int64_t>(sources.shape(0));
+  Fresh<double> sums(n * groups);
+  {
+    nb::gil_scoped_release free;
+    std::fill(sums.data.get(), sums.data.get() + n * groups, 0.0);
+#pragma omp parallel num_threads(threads_for(g.num_arcs() * count, num_threads))
+    {
+      Brandes search(g);
+#pragma omp for schedule(dynamic, 1)
+      for (int group = 0; group < groups; ++group)
+        for (int64_t k = group; k < count; k += groups)
+          search.add(sources.data()[k], sums.data.get() + group * n);
+    }
+  }
+  return sums.release();
+}
+
 }  // namespace
 
 void bind_components(nb::module_& m) {
   using namespace nb::literals;
   m.def("components", &components, "indptr"_a, "indices"_a, "symmetric"_a);
   m.def("hop_distances", &hop_distances, "indptr"_a, "indices"_a, "sources"_a, "threads"_a);
+  m.def("path_dependencies", &path_dependencies, "indptr"_a, "indices"_a, "sources"_a, "groups"_a,
+        "threads"_a);
 }
 
 }  // namespace gs

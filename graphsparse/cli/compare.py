@@ -29,6 +29,9 @@ def command(
     ] = "default",
     seeds: Annotated[str, typer.Option(help="Seeds apart by commas.")] = "0",
     samples: Annotated[int, typer.Option(help="Sources of distances.")] = 64,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Time from which a figure is given up and says so.")
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="File of what was measured: a stopped table goes on."),
@@ -59,7 +62,8 @@ def command(
         "compare", f"measuring {len(names) + 1} methods at {len(shares)} budgets"
     ) as on:
         found = compare(
-            g, names, shares, chosen, seeds=numbers, samples=samples, directed=g.directed,
+            g, names, shares, chosen, seeds=numbers, samples=samples, max_seconds=max_seconds,
+            directed=g.directed,
             cache=cache, on_entry=lambda entry: on(),
         )  # fmt: skip
     if page is not None:

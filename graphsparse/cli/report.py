@@ -22,6 +22,9 @@ def command(
         str, typer.Option("--figures", "-f", help="default, all, or names apart by commas.")
     ] = "default",
     samples: Annotated[int, typer.Option(help="Sources of distances.")] = 64,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Time from which a figure is given up and says so.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     page: Annotated[
         Path | None, typer.Option("--html", dir_okay=False, help="Page to write.")
@@ -41,7 +44,9 @@ def command(
     h = read(steps, sparse, format, directed, settings or ()).graph
     chosen = figures if figures in ("default", "all") else figures.split(",")
     with steps.step("report", f"measuring {h.num_edges:,} of {g.num_edges:,} edges"):
-        report = quality_report(g, h, chosen, samples=samples, seed=seed, directed=g.directed)
+        report = quality_report(
+            g, h, chosen, samples=samples, seed=seed, max_seconds=max_seconds, directed=g.directed
+        )
     if page is not None:
         with steps.step("page", f"writing {page}"):
             page.write_text(report_page(report, g, h, f"{sparse.name} of {graph.name}"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphsparse.graph import Graph
-from graphsparse.quality.pair import Array, Figure, Pair
+from graphsparse.quality.pair import Array, Figure, Pair, weights_of
 
 RUNS = 3
 
@@ -21,7 +21,19 @@ def community(pair: Pair) -> Figure:
     floor = float(np.mean([nmi(a, b) for a, b in itertools.combinations(runs_g, 2)]))
     between = np.array([nmi(a, b) for a in runs_g for b in runs_h])
     value = min(1.0, float(between.mean()) / floor) if floor > 0 else 1.0
-    raw: dict[str, Any] = {"nmi": float(between.mean()), "floor": floor}
+    kept = float(np.mean([modularity(g, groups) for groups in runs_h]))
+    own = float(np.mean([modularity(g, groups) for groups in runs_g]))
+    raw: dict[str, Any] = {
+        "nmi": float(between.mean()),
+        "floor": floor,
+        "ari": float(np.mean([ari(a, b) for a in runs_g for b in runs_h])),
+        "ari_floor": float(np.mean([ari(a, b) for a, b in itertools.combinations(runs_g, 2)])),
+        "modularity_ratio": kept / own if own > 0 else None,
+    }
+    if pair.task is not None:
+        labels = np.unique(pair.task.labels, return_inverse=True)[1]
+        raw["label_modularity"] = [modularity(part, labels) for part in (g, h)]
+        raw["label_homophily"] = [homophily(part, labels) for part in (g, h)]
     error = float(between.std(ddof=1)) / (floor or 1.0)
     return Figure(value, error, RUNS, raw)
 
@@ -40,6 +52,38 @@ def louvain(graph: Graph, seed: int) -> Array:
     for number, group in enumerate(nx.community.louvain_communities(net, seed=seed)):
         labels[list(group)] = number
     return labels
+
+
+def modularity(graph: Graph, groups: Array) -> float:
+    """Return the modularity of a grouping, by weight; 0 where there are no edges."""
+    w, row = weights_of(graph), graph.arc_rows()
+    total = float(w.sum())
+    if total == 0:
+        return 0.0
+    inside = float(w[groups[row] == groups[graph.indices]].sum())
+    strength = np.bincount(groups[row], w)
+    return inside / total - float((strength**2).sum()) / total**2
+
+
+def homophily(graph: Graph, groups: Array) -> float | None:
+    """Return the share of edges inside groups; None where there are no edges."""
+    u, v = graph.edges()
+    return float((groups[u] == groups[v]).mean()) if len(u) else None
+
+
+def ari(first: Array, second: Array) -> float:
+    """Return the adjusted Rand index: pairs of nodes that both groupings join, above chance."""
+    pairs = [_pairs(np.bincount(x)) for x in (first, second)]
+    both = _pairs(np.unique(first * (int(second.max(initial=0)) + 1) + second,
+                            return_counts=True)[1])  # fmt: skip
+    every = _pairs(np.array([len(first)]))
+    chance = pairs[0] * pairs[1] / every if every else 0.0
+    most = (pairs[0] + pairs[1]) / 2
+    return (both - chance) / (most - chance) if most != chance else 1.0
+
+
+def _pairs(sizes: Array) -> float:
+    return float((sizes * (sizes - 1.0)).sum()) / 2
 
 
 def nmi(first: Array, second: Array) -> float:

@@ -22,6 +22,7 @@ from graphsparse.errors import GraphFormatError
 from graphsparse.graph import Graph
 from graphsparse.operators.method import Array, Method, Sparsifier
 from graphsparse.operators.sparsify import METHODS, make_method, trim
+from graphsparse.quality.limit import check_limit
 from graphsparse.quality.pair import Pair, Task
 from graphsparse.quality.report import VERSION, figure_names, make_task, measure
 from graphsparse.selection import select
@@ -178,7 +179,9 @@ def compare(
     features: Any = None,
     labels: Any = None,
     masks: tuple[Any, Any, Any] | None = None,
+    test_on: str = "sparse",
     train: Train | None = None,
+    max_seconds: float | None = None,
     directed: bool | None = None,
     cache: str | Path | None = None,
     on_entry: Callable[[Entry], None] | None = None,
@@ -193,7 +196,7 @@ def compare(
         Names, or names with options; ``random`` is always compared too.
     keeps : sequence of float
         Fractions of the edges, in (0, 1].
-    figures, samples, features, labels, masks
+    figures, samples, features, labels, masks, test_on, max_seconds
         As in :func:`quality_report`.
     seeds : sequence of int
         Seeds of the methods; the samples of the figures are the same for all.
@@ -239,10 +242,10 @@ def compare(
     for seed in seeds:
         check_seed(seed)
     whole = as_border(graph, directed=directed).graph.to("cpu")
-    task = make_task(whole.num_nodes, features, labels, masks)
+    task = make_task(whole.num_nodes, features, labels, masks, test_on)
     names = figure_names(figures, whole.num_nodes, task is not None)
     known = _Cache(cache, whole, samples, task)
-    bench = _Bench(whole, names, samples, task, train, known)
+    bench = _Bench(whole, names, samples, task, train, known, check_limit(max_seconds))
     entries = []
     for name, chosen in options.items():
         for seed in seeds:
@@ -265,8 +268,10 @@ class _Bench:
         task: Task | None,
         train: Train | None,
         known: _Cache,
+        max_seconds: float | None,
     ) -> None:
         self._graph, self._names, self._train, self._known = graph, names, train, known
+        self._limit = max_seconds
         self._samples, self._task = samples, task
         self._full = Pair(graph, graph, samples, 0, task)
         self.total = self._full.g.num_edges
@@ -317,7 +322,7 @@ class _Bench:
         elif figure == "train" and self._train is not None:
             value, count = float(self._train(sparse)), pair.h.num_edges
         else:
-            row = measure(figure, pair)
+            row = measure(figure, pair, self._limit)
             value, error, note, count = row.value, row.error, row.failure, pair.h.num_edges
         return Entry(
             method=name, keep=keep, seed=seed, figure=figure, num_edges=count, value=value,
@@ -377,6 +382,8 @@ class _Cache:
             return
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr((graph.directed, samples)).encode())
+        if task is not None and task.test_on != "sparse":
+            digest.update(task.test_on.encode())
         arrays = [graph.indptr, graph.indices, graph.weights]
         if task is not None:
             arrays += [task.features, task.labels, task.train, task.val, task.test]
@@ -412,8 +419,8 @@ class _Cache:
         return self._entries.get(key) if key else None
 
     def put(self, key: str, entry: Entry) -> None:
-        """Remember an entry."""
-        if self._path is None:
+        """Remember an entry, unless it may take longer next time."""
+        if self._path is None or entry.note.startswith("TimeoutError"):
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"key": key, **dataclasses.asdict(entry)})

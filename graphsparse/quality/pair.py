@@ -28,6 +28,8 @@ class Task:
     labels : array of int, shape (n,)
     train, val, test : array of int
         Node ids.
+    test_on : {"sparse", "full"}
+        Graph on which a probe that was fitted on the sparse graph is tested.
     """
 
     features: Array
@@ -35,6 +37,7 @@ class Task:
     train: Array
     val: Array
     test: Array
+    test_on: str = "sparse"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,12 @@ def probe(pair: Pair) -> Figure:
         raise ValueError("probe needs features, labels and masks")
     g, h = pair.undirected
     none = g.edge_subgraph(np.zeros(g.num_edges, bool))
-    accuracy = [probe_accuracy(graph, task) for graph in (h, none, g)]
+    tested = g if task.test_on == "full" else h
+    accuracy = [
+        probe_accuracy(h, task, tested),
+        pair.of_full("probe without edges", lambda: probe_accuracy(none, task)),
+        pair.of_full("probe", lambda: probe_accuracy(g, task)),
+    ]
     gain = accuracy[2] - accuracy[1]
     value = 1.0 if gain <= 0 else min(1.0, max(0.0, (accuracy[0] - accuracy[1]) / gain))
     error = math.sqrt(accuracy[0] * (1 - accuracy[0]) / max(len(task.test), 1))
@@ -29,14 +34,19 @@ def probe(pair: Pair) -> Figure:
     return Figure(value, error / gain if gain > 0 else 0.0, len(task.test), raw)
 
 
-def probe_accuracy(graph: Graph, task: Task) -> float:
-    """Return the test accuracy of ridge regression on ``S^2 X``; deterministic."""
-    x = np.asarray(task.features, np.float64)
-    total = x.sum(1, keepdims=True)
-    z = smooth_twice(graph, np.divide(x, total, out=np.zeros_like(x), where=total != 0))
-    norm = np.sqrt((z * z).sum(1, keepdims=True))
-    z = np.divide(z, norm, out=np.zeros_like(z), where=norm > 0)
-    z = z - z[task.train].mean(0)
+def probe_accuracy(graph: Graph, task: Task, tested: Graph | None = None) -> float:
+    """Return the test accuracy of ridge regression on ``S^2 X``; deterministic.
+
+    It is fitted on ``graph``; validation and test nodes are smoothed by ``tested``, the same graph
+    when left out.
+    """
+    z = _smoothed(graph, task)
+    centre = z[task.train].mean(0)
+    if tested is not None and tested is not graph:
+        train = z[task.train]
+        z = _smoothed(tested, task)
+        z[task.train] = train
+    z = z - centre
     classes, codes = np.unique(task.labels, return_inverse=True)
     target = np.eye(len(classes))[codes[task.train]]
     target = target - target.mean(0)
@@ -46,6 +56,16 @@ def probe_accuracy(graph: Graph, task: Task) -> float:
         if (val := float(right[task.val].mean())) > best:
             best, test = val, float(right[task.test].mean())
     return test
+
+
+def _smoothed(graph: Graph, task: Task) -> Array:
+    """Return ``S^2 X`` with rows of length one."""
+    x = np.asarray(task.features, np.float64)
+    total = x.sum(1, keepdims=True)
+    z = smooth_twice(graph, np.divide(x, total, out=np.zeros_like(x), where=total != 0))
+    norm = np.sqrt((z * z).sum(1, keepdims=True))
+    unit: Array = np.divide(z, norm, out=np.zeros_like(z), where=norm > 0)
+    return unit
 
 
 def _ridge(z: Array, task: Task, target: Array) -> list[Array]:

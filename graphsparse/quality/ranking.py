@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
 import numpy as np
 
+from graphsparse.backend import native, requested_threads
 from graphsparse.graph import Graph
 from graphsparse.quality.pair import Array, Figure, Pair, weights_of
 
 DAMPING = 0.85
 _MOST_STEPS = 1000
+_GROUPS = 8  # of pivots, for the jackknife
+_DENSE = 64  # nodes up to which all eigenvectors are found
 
 
 def pagerank(pair: Pair) -> Figure:
@@ -32,10 +36,58 @@ def degree_rank(pair: Pair) -> Figure:
 
 def closeness(pair: Pair) -> Figure:
     """Return the rank correlation of harmonic closeness, from the sources of the distances."""
-    first, second = (
-        (np.where(dist > 0, 1.0, 0.0) / np.maximum(dist, 1)).sum(0) for dist in pair.hops
+    first = pair.of_full("closeness", lambda: _nearness(pair.hops[0]))
+    return _from_pivots(first, _nearness(pair.hops[1]), pair)
+
+
+def _nearness(dist: Array) -> Array:
+    """Return sums of one over distance, a row for each group of sources."""
+    near = np.where(dist > 0, 1.0 / np.maximum(dist, 1), 0.0)
+    return np.stack([near[k::_GROUPS].sum(0) for k in range(_GROUPS)])
+
+
+def betweenness(pair: Pair) -> Figure:
+    """Return the rank correlation of the share of shortest paths (hops) through each node.
+
+    Paths start at the sources of the distances and end at any node.
+    """
+    first = pair.of_full("betweenness", lambda: _dependencies(pair.g, pair.sources))
+    return _from_pivots(first, _dependencies(pair.h, pair.sources), pair)
+
+
+def _dependencies(graph: Graph, sources: Array) -> Array:
+    indices = graph.indices.astype(np.int32, copy=False)
+    flat: Array = native.path_dependencies(
+        graph.indptr, indices, sources, _GROUPS, requested_threads()
     )
-    return _figure(first, second, pair.n, samples=min(pair.samples, pair.n))
+    return flat.reshape(_GROUPS, graph.num_nodes)
+
+
+def eigenvector(pair: Pair) -> Figure:
+    """Return the rank correlation of the main eigenvector of the adjacency, by weight.
+
+    Of a digraph it is that of the symmetrised graph.
+    """
+    g, h = pair.undirected
+    first = pair.of_full("eigenvector", lambda: eigenvector_of(g))
+    return _figure(first, eigenvector_of(h), pair.n)
+
+
+def eigenvector_of(graph: Graph) -> Array:
+    """Return the part of the vector of ones in the largest eigenvalue's space, not negative."""
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import eigsh
+
+    n = graph.num_nodes
+    if graph.num_edges == 0:
+        return np.zeros(n)
+    a = sp.csr_array((weights_of(graph), graph.indices, graph.indptr), shape=(n, n))
+    if n > _DENSE:
+        main: Array = eigsh(a, k=1, which="LA", v0=np.ones(n), tol=1e-12)[1][:, 0]
+        return np.asarray(np.abs(main))
+    values, vectors = np.linalg.eigh(a.toarray())
+    best = vectors[:, values > values[-1] * (1 - 1e-9)]
+    return np.asarray(np.abs(best @ best.sum(0)))
 
 
 def pagerank_of(graph: Graph) -> Array:
@@ -74,6 +126,20 @@ def spearman(first: Array, second: Array) -> float:
 def _compare(pair: Pair, measure: Callable[[Graph], Array]) -> Figure:
     first = pair.of_full(f"ranking {measure.__name__}", lambda: measure(pair.g))
     return _figure(first, measure(pair.h), pair.n)
+
+
+def _from_pivots(first: Array, second: Array, pair: Pair) -> Figure:
+    """Compare sums over groups of sources; the error is the jackknife over the groups."""
+    whole = _figure(first.sum(0), second.sum(0), pair.n, min(pair.samples, pair.n))
+    error = 0.0
+    if pair.samples < pair.n and pair.samples >= _GROUPS:
+        left = [
+            spearman(_rounded(first.sum(0) - a), _rounded(second.sum(0) - b))
+            for a, b in zip(first, second, strict=True)
+        ]
+        share = (_GROUPS - 1) / _GROUPS * (1 - pair.samples / pair.n)
+        error = math.sqrt(share * ((np.array(left) - np.mean(left)) ** 2).sum())
+    return dataclasses.replace(whole, error=error)
 
 
 def _figure(first: Array, second: Array, n: int, samples: int = 0) -> Figure:

@@ -14,9 +14,16 @@ import numpy as np
 from graphsparse.checks import check_choice, check_count, check_seed
 from graphsparse.convert import as_border
 from graphsparse.quality.community import community
+from graphsparse.quality.limit import check_limit, time_limit
 from graphsparse.quality.pair import Array, Figure, Pair, Task
 from graphsparse.quality.probe import probe
-from graphsparse.quality.ranking import closeness, degree_rank, pagerank
+from graphsparse.quality.ranking import (
+    betweenness,
+    closeness,
+    degree_rank,
+    eigenvector,
+    pagerank,
+)
 from graphsparse.quality.spectral import propagation, quadratic, resistance, spectral
 from graphsparse.quality.structure import clustering, connectivity, degree, distance
 
@@ -32,6 +39,8 @@ FIGURES: dict[str, Callable[[Pair], Figure]] = {
     "pagerank": pagerank,
     "degree_rank": degree_rank,
     "closeness": closeness,
+    "betweenness": betweenness,
+    "eigenvector": eigenvector,
     "community": community,
     "propagation": propagation,
     "probe": probe,
@@ -88,8 +97,8 @@ class QualityReport:
     num_edges : tuple of int
         Of the full and of the sparse graph, without parallel edges and self-loops.
     directed : bool
-        Then resistance, quadratic, spectral, clustering, community, propagation and probe are those
-        of the symmetrised graphs.
+        Then resistance, quadratic, spectral, clustering, eigenvector, community, propagation and
+        probe are those of the symmetrised graphs.
     rows : tuple of FigureRow
     samples, seed : int
         What the sampled figures depend on.
@@ -144,6 +153,8 @@ def quality_report(
     features: Any = None,
     labels: Any = None,
     masks: tuple[Any, Any, Any] | None = None,
+    test_on: str = "sparse",
+    max_seconds: float | None = None,
     directed: bool | None = None,
 ) -> QualityReport:
     """Measure what a sparse graph kept of the full one.
@@ -163,6 +174,10 @@ def quality_report(
         Shapes (n, f) and (n,): for the linear probe.
     masks : tuple of three arrays, optional
         Training, validation and test nodes as masks or ids.
+    test_on : {"sparse", "full"}
+        Graph whose neighbours the probe sees at test nodes; it is fitted on the sparse graph.
+    max_seconds : float, optional
+        Wall time from which a figure is given up and says so.
     directed : bool, optional
         Take both graphs as directed or not; found out from the arcs when left out.
 
@@ -197,20 +212,22 @@ def quality_report(
             f"sparse must have the {full.num_nodes} nodes of graph, got {part.num_nodes}"
         )
     check_count("samples", samples, low=1)
-    task = make_task(full.num_nodes, features, labels, masks)
+    task = make_task(full.num_nodes, features, labels, masks, test_on)
+    check_limit(max_seconds)
     names = figure_names(figures, full.num_nodes, task is not None)
     pair = Pair(full, part, samples, check_seed(seed), task)
-    rows = tuple(measure(name, pair) for name in names)
+    rows = tuple(measure(name, pair, max_seconds) for name in names)
     sizes = (pair.g.num_edges, pair.h.num_edges)
     return QualityReport(full.num_nodes, sizes, full.directed, rows, samples, seed)
 
 
-def measure(name: str, pair: Pair) -> FigureRow:
+def measure(name: str, pair: Pair, max_seconds: float | None = None) -> FigureRow:
     """Return one row; an error of the figure becomes its ``failure``."""
     start = time.perf_counter()
     try:
-        found = FIGURES[name](pair)
-    except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
+        with time_limit(max_seconds):
+            found = FIGURES[name](pair)
+    except (ValueError, ArithmeticError, RuntimeError, MemoryError, TimeoutError) as error:
         seconds = time.perf_counter() - start
         return FigureRow(name, None, 0.0, 0, seconds, {}, f"{type(error).__name__}: {error}")
     seconds = time.perf_counter() - start
@@ -237,8 +254,11 @@ def figure_names(figures: str | Sequence[str], num_nodes: int, with_task: bool) 
     return list(figures)
 
 
-def make_task(n: int, features: Any, labels: Any, masks: Any) -> Task | None:
+def make_task(
+    n: int, features: Any, labels: Any, masks: Any, test_on: str = "sparse"
+) -> Task | None:
     """Return what the probe needs, checked; None if nothing was given."""
+    check_choice("test_on", test_on, ("sparse", "full"))
     given = [part is not None for part in (features, labels, masks)]
     if not any(given):
         return None
@@ -251,7 +271,8 @@ def make_task(n: int, features: Any, labels: Any, masks: Any) -> Task | None:
         )
     if len(masks) != 3:
         raise ValueError(f"masks must be three, for training, validation, test, got {len(masks)}")
-    return Task(x, y, *(_ids(mask, n) for mask in masks))
+    train, val, test = masks
+    return Task(x, y, _ids(train, n), _ids(val, n), _ids(test, n), test_on)
 
 
 def _ids(mask: Any, n: int) -> Array:
