@@ -22,6 +22,7 @@ from graphsparse.models.gin_network import (  # noqa: E402
     GINAttentionNet,
 )
 from graphsparse.models.gin_sequence import GINSelfAttention  # noqa: E402
+from graphsparse.models.graph_level import GraphNet  # noqa: E402
 from graphsparse.models.layers import GATConv, GCNConv, GINConv, SAGEConv  # noqa: E402
 from graphsparse.models.layerwise import infer_by_layers  # noqa: E402
 from graphsparse.models.links import LinkModel, LinkPredictor, NodeEmbedding  # noqa: E402
@@ -55,6 +56,7 @@ __all__ = [
     "GINAttentionNet",
     "GINConv",
     "GINSelfAttention",
+    "GraphNet",
     "KeyValueCache",
     "LinkModel",
     "LinkPredictor",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone
 from graphsparse.models.gin_network import CategoryEncoder, GINAttentionNet
+from graphsparse.models.graph_level import GraphNet
 from graphsparse.training.experiment import attach_projection
 from graphsparse.training.graph_loop import train_graphs
 from graphsparse.training.graphs import GraphTask
@@ -15,20 +18,26 @@ from graphsparse.training.loop import adam, set_seed
 from graphsparse.training.recipe import ModelRecipe, Recipe
 from graphsparse.training.report import count_macs_of, num_parameters, weights_kept
 
+_BACKBONES: dict[str, Callable[..., Backbone]] = {"gat": GAT, "gcn": GCN, "gin": GIN, "sage": SAGE}
+
 
 def category_sizes(codes: torch.Tensor) -> list[int]:
     """Return how many categories each column of integer codes has."""
     return [int(top) + 1 for top in codes.amax(0)]
 
 
-def build_graph_model(recipe: ModelRecipe, task: GraphTask) -> GINAttentionNet:
+def build_graph_model(recipe: ModelRecipe, task: GraphTask) -> GINAttentionNet | GraphNet:
     """Return the network of a recipe for a set of graphs with categorical features.
 
-    Bonds, where there are, get embeddings as wide as a quarter of the network.
+    Bonds, where there are, get embeddings as wide as a quarter of a GINAttentionNet; the other
+    networks do not read them.
     """
+    if recipe.name in _BACKBONES:
+        return _graph_net(recipe, task)
     if recipe.name != "gin_attention":
+        known = ", ".join(sorted([*_BACKBONES, "gin_attention"]))
         raise ValueError(
-            f"model.name must be gin_attention for sets of graphs, got {recipe.name!r}"
+            f"model.name must be one of {known} for sets of graphs, got {recipe.name!r}"
         )
     options: dict[str, Any] = {
         "edge_mode": "both",
@@ -53,6 +62,22 @@ def build_graph_model(recipe: ModelRecipe, task: GraphTask) -> GINAttentionNet:
         encoder=CategoryEncoder(category_sizes(task.whole.x), recipe.hidden),
         **options,
     )
+
+
+def _graph_net(recipe: ModelRecipe, task: GraphTask) -> GraphNet:
+    if recipe.options:
+        raise ValueError(
+            f"model.options of {recipe.name} must be empty for sets of graphs, "
+            f"got {sorted(recipe.options)}"
+        )
+    width = recipe.hidden
+    options: dict[str, Any] = {"layers": recipe.layers}
+    for name in ("heads", "dropout"):
+        if getattr(recipe, name) is not None:
+            options[name] = getattr(recipe, name)
+    backbone = _BACKBONES[recipe.name](width, width, width, **options)
+    encoder = CategoryEncoder(category_sizes(task.whole.x), width)
+    return GraphNet(encoder, backbone, width, task.whole.y.shape[1])
 
 
 class GraphExperiment:
@@ -111,6 +136,7 @@ class GraphExperiment:
         return {
             "test": result.test,
             "val": result.val,
+            "metric": self.task.metric,
             "best_epoch": result.best_epoch,
             "epochs": result.epochs,
             "edges_kept": arcs // 2,

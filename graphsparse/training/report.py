@@ -7,6 +7,7 @@ from torch import nn
 
 from graphsparse.graph import Graph
 from graphsparse.models.backbones import Backbone
+from graphsparse.models.graph_level import GraphNet
 from graphsparse.models.links import LinkModel
 from graphsparse.models.rows import RowModel
 
@@ -48,7 +49,7 @@ def count_macs(model: Backbone | RowModel, graph: Graph) -> int:
     return count_macs_of(model, graph.num_nodes, graph.num_arcs)
 
 
-def count_macs_of(model: Backbone | RowModel, n: int, arcs: int) -> int:
+def count_macs_of(model: Backbone | RowModel | GraphNet, n: int, arcs: int) -> int:
     """Return the same from the numbers of nodes and arcs."""
     total = 0
     for weight, aggregated in model.maps():

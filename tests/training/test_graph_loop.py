@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 from graphsparse.datasets.splits import Split
 from graphsparse.models import CategoryEncoder, GINAttentionNet
 from graphsparse.training import GraphTask, set_seed, train_graphs
-from graphsparse.training.graph_experiment import GraphExperiment
+from graphsparse.training.graph_experiment import GraphExperiment, build_graph_model
 from graphsparse.training.graph_loop import score_graphs
 from graphsparse.training.recipe import Recipe
 from graphsparse.training.sweep import run_key
@@ -133,10 +133,48 @@ def test_a_recipe_runs_on_graphs_with_fewer_edges_and_weights() -> None:
     assert run["edges_kept"] == run["edges_total"] - int(0.3 * run["edges_total"] + 1e-6)
     assert run["epochs"] == 2
     assert run == {**GraphExperiment(task(30, "roc_auc")).run(recipe, 3), "seconds": run["seconds"]}
-    with pytest.raises(ValueError, match="model.name must be gin_attention for sets of graphs"):
-        GraphExperiment(task(9, "rmse")).run(
-            recipe.replace(model={"name": "gcn", "heads": None}), 0
-        )
+    assert run["metric"] == "roc_auc"
+
+
+@pytest.mark.parametrize("name", ["gat", "gcn", "gin", "sage"])
+def test_backbones_run_on_graphs(name: str) -> None:
+    heads = 2 if name == "gat" else None
+    recipe = Recipe.from_dict(
+        {
+            "model": {"name": name, "hidden": 16, "layers": 2, "heads": heads},
+            "train": {"epochs": 60, "batch_size": 16, "lr": 0.01, "weight_decay": 0.0},
+        }
+    )
+    run = GraphExperiment(task(60, "rmse")).run(recipe, seed=5)
+    assert run["metric"] == "rmse"
+    assert run["weights_total"] >= 2 * 16 * 16
+    spread = float(task(60, "rmse").whole.y.std())
+    assert run["test"] < 1.3 * spread  # the number of nodes is not in the mean of equal rows
+    half = GraphExperiment(task(60, "rmse")).run(
+        recipe.replace(train={"epochs": 2}, weights={"keep": 0.5}), seed=5
+    )
+    assert half["weights_kept"] == half["weights_total"] // 2
+
+
+def test_a_graph_is_predicted_alone_as_in_its_batch() -> None:
+    given = task(12, "rmse")
+    recipe = Recipe.from_dict({"model": {"name": "gin", "hidden": 8, "layers": 3}})
+    model = build_graph_model(recipe.model, given).eval()
+    whole = given.batch(torch.arange(12))
+    together = model(whole.x, whole.edge_index, whole.edge_attr, whole.ptr)
+    for at in range(12):
+        one = given.batch(torch.tensor([at]))
+        alone = model(one.x, one.edge_index, one.edge_attr, one.ptr)
+        torch.testing.assert_close(alone[0], together[at], rtol=1e-5, atol=1e-6)
+
+
+def test_models_and_options_that_graphs_do_not_have() -> None:
+    for change, message in (
+        ({"name": "adpa"}, "model.name must be one of gat, gcn, gin, gin_attention, sage"),
+        ({"name": "gcn", "options": {"predictor": "dot"}}, "model.options of gcn must be empty"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            GraphExperiment(task(9, "rmse")).run(Recipe().replace(model=change), 0)
 
 
 def test_new_keys_leave_the_names_of_old_run_files() -> None:
