@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from graphsparse.cli.console import Steps, print_facts, print_json
-from graphsparse.cli.options import AsJson, Quiet
+from graphsparse.cli.console import Steps, print_facts, print_json, remark
+from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights
 from graphsparse.cli.settings import parse_seeds, parse_shares
 
 TABLE, SUBMISSION, PLOT = "results.md", "ogb_submission.json", "front.svg"
@@ -39,6 +39,8 @@ def command(
             "--out", file_okay=False, help=f"Gets the runs, {TABLE}, {SUBMISSION} and {PLOT}."
         ),
     ] = Path("runs"),
+    resume: Resume = False,
+    save_weights: SaveWeights = False,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -51,11 +53,13 @@ def command(
     shares = [parse_shares(edges, "--edges"), parse_shares(weights, "--weights")]
     from graphsparse.training.checkpoint import write_atomic
     from graphsparse.training.recipe import load_recipe
+    from graphsparse.training.run_files import RunOptions
     from graphsparse.training.submission import submission
     from graphsparse.training.summary import markdown_table, pareto_plot, score_text, summarize
     from graphsparse.training.sweep import run_recipe
 
     recipe = load_recipe(file, settings or ())
+    options = RunOptions(resume, save_weights, remark(quiet))
     steps = Steps(quiet)
     text = f"training {recipe.model.name} on {recipe.data.name}"
     arms = max(len(shares[0]), 1) * max(len(shares[1]), 1)
@@ -67,6 +71,7 @@ def command(
             edges=shares[0],
             weights=shares[1],
             on_run=lambda _: advance(),
+            options=options,
         )
     summaries, line = summarize(runs), ["graphsparse", *sys.argv[1:]]
     facts = [submission([run for run in runs if run["arm"] == s.arm], line) for s in summaries]

@@ -24,6 +24,11 @@ def print_json(facts: Mapping[str, Any]) -> None:
     _write(json.dumps(facts, indent=2, default=_plain, allow_nan=False))
 
 
+def remark(quiet: bool) -> Callable[[str], None]:
+    """Return what prints a remark on stderr, or does nothing if that is asked for."""
+    return _nothing if quiet else lambda text: print(f"graphsparse: {text}", file=sys.stderr)
+
+
 def _write(text: str) -> None:
     """Print on stdout; a reader that has left (``| head``) has what it wanted and is no error."""
     try:
@@ -109,7 +114,7 @@ class Steps:
                 display.close(self.seconds[name])
 
 
-def _nothing() -> None:
+def _nothing(*_: str) -> None:
     pass
 
 

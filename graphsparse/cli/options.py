@@ -39,3 +39,9 @@ OutputFormat = Annotated[
     str | None,
     typer.Option("--to", metavar="FORMAT", help="Format of the output, if not told by its name."),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the checkpoints of runs that were stopped.")
+]
+SaveWeights = Annotated[
+    bool, typer.Option("--save-weights", help="Keep the weights after the last epoch of each run.")
+]

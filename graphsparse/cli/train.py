@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphsparse.cli.console import Steps, print_facts, print_json
-from graphsparse.cli.options import AsJson, Quiet
+from graphsparse.cli.console import Steps, print_facts, print_json, remark
+from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights
 from graphsparse.cli.settings import parse_seeds
 
 if TYPE_CHECKING:
     from graphsparse.training.recipe import Recipe
+    from graphsparse.training.run_files import RunOptions
 
 
 def command(
@@ -31,6 +32,8 @@ def command(
     folder: Annotated[
         Path, typer.Option("--out", file_okay=False, help="Gets one JSON file per run.")
     ] = Path("runs"),
+    resume: Resume = False,
+    save_weights: SaveWeights = False,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -38,29 +41,33 @@ def command(
     numbers = parse_seeds(seeds)
     from graphsparse.training.incidence_recipe import load_any_recipe
     from graphsparse.training.recipe import Recipe
+    from graphsparse.training.run_files import RunOptions
 
+    options = RunOptions(resume, save_weights, remark(quiet))
     recipe = load_any_recipe(file, settings or ())
     steps = Steps(quiet)
     if isinstance(recipe, Recipe):
-        facts = _run(recipe, numbers, folder, steps)
+        facts = _run(recipe, numbers, folder, options, steps)
         lines = _lines
     else:
         from graphsparse.cli.train_incidences import lines, run
 
-        facts = run(recipe, numbers, folder, steps)
+        facts = run(recipe, numbers, folder, options, steps)
     if json:
         print_json({**facts, "seconds": steps.seconds})
     else:
         print_facts(lines(facts))
 
 
-def _run(recipe: Recipe, seeds: Sequence[int], folder: Path, steps: Steps) -> dict[str, Any]:
+def _run(
+    recipe: Recipe, seeds: Sequence[int], folder: Path, options: RunOptions, steps: Steps
+) -> dict[str, Any]:
     from graphsparse.training.summary import metric_of_run, summarize
     from graphsparse.training.sweep import run_recipe
 
     text = f"training {recipe.model.name} on {recipe.data.name}"
     with steps.step("train", text, total=len(seeds)) as advance:
-        runs = run_recipe(recipe, seeds, folder, on_run=lambda _: advance())
+        runs = run_recipe(recipe, seeds, folder, on_run=lambda _: advance(), options=options)
     summary = summarize(runs)[0]
     return {
         "recipe": recipe.to_dict(),

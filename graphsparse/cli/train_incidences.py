@@ -11,17 +11,24 @@ from graphsparse.cli.console import Steps
 
 if TYPE_CHECKING:
     from graphsparse.training.incidence_recipe import IncidenceRecipe
+    from graphsparse.training.run_files import RunOptions
 
 
 def run(
-    recipe: IncidenceRecipe, seeds: Sequence[int], folder: Path, steps: Steps
+    recipe: IncidenceRecipe,
+    seeds: Sequence[int],
+    folder: Path,
+    options: RunOptions,
+    steps: Steps,
 ) -> dict[str, Any]:
     """Run the recipe for every seed; return what is printed."""
     from graphsparse.training.incidence_recipe import run_incidence_recipe
 
     text = f"training {recipe.model.name} on {recipe.data.name}"
     with steps.step("train", text, total=len(seeds)) as advance:
-        runs = run_incidence_recipe(recipe, seeds, folder, on_run=lambda _: advance())
+        runs = run_incidence_recipe(
+            recipe, seeds, folder, on_run=lambda _: advance(), options=options
+        )
     facts: dict[str, Any] = {
         "recipe": recipe.to_dict(),
         "folder": str(folder),

@@ -60,14 +60,19 @@ class IncidenceNeighborLoader(DataLoader[Any]):
             count = hypergraph.num_hyperedges
             raise ValueError(f"hyperedges must be in [0, {count}), got {targets[bad][0]}")
         self.seed = check_seed(seed)
+        self._order = _Order(len(targets), shuffle, seed)
         super().__init__(
             _Numbers(len(targets)),
             batch_size=check_count("batch_size", batch_size, low=1),
-            sampler=_Order(len(targets), shuffle, seed),
+            sampler=self._order,
             collate_fn=self._collect,
             num_workers=num_workers,
         )
         self.targets = targets
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next epoch be the one of this number, counted from 0."""
+        self._order.epoch = check_count("epoch", epoch)
 
     def _collect(self, items: list[tuple[int, int]]) -> IncidenceBatch:
         step, chosen = items[0][0], [item for _, item in items]
@@ -99,7 +104,7 @@ class _Order(Sampler[Any]):
 
     def __init__(self, size: int, shuffle: bool, seed: int) -> None:
         self._size, self._shuffle, self._seed = size, shuffle, seed
-        self._epoch = 0
+        self.epoch = 0
 
     def __len__(self) -> int:
         return self._size
@@ -107,8 +112,8 @@ class _Order(Sampler[Any]):
     def __iter__(self) -> Any:
         order = np.arange(self._size)
         if self._shuffle:
-            generator = torch.Generator().manual_seed((self._seed + self._epoch) % 2**63)
+            generator = torch.Generator().manual_seed((self._seed + self.epoch) % 2**63)
             order = torch.randperm(self._size, generator=generator).numpy()
-        start = self._epoch * self._size
-        self._epoch += 1
+        start = self.epoch * self._size
+        self.epoch += 1
         return ((start + place, int(item)) for place, item in enumerate(order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from graphsparse.checks import check_count
@@ -24,38 +25,62 @@ class EarlyStopping(Callback):
 
     def on_epoch(self, state: TrainState) -> bool:
         """Tell whether the patience is used up."""
+        return self.is_over(state)
+
+    def is_over(self, state: TrainState) -> bool:
+        """Tell whether the patience was used up already."""
         return state.best is not None and state.epoch - state.best.epoch >= self.patience
 
 
 class Checkpoint(Callback):
-    """Save the whole state every few epochs and at the end.
+    """Save the whole state every few epochs, after some time, and at the end.
 
     Parameters
     ----------
     path : str or Path
         The file; each save replaces it in one step.
     every : int
-        Epochs between saves.
+        Epochs between saves; 0: none by their number.
+    seconds : float, optional
+        Save after the first epoch that ends so long after the last save, too.
+    at_end : bool
+        Save after the last epoch.
+    run : str
+        What the run is called; :func:`checkpoint_run` tells it.
     """
 
-    def __init__(self, path: str | Path, every: int = 50) -> None:
-        self.path, self.every = Path(path), check_count("every", every, low=1)
-        self._saved = -1
+    def __init__(
+        self,
+        path: str | Path,
+        every: int = 50,
+        *,
+        seconds: float | None = None,
+        at_end: bool = True,
+        run: str = "",
+    ) -> None:
+        self.path, self.every = Path(path), check_count("every", every)
+        self.seconds, self.at_end, self.run = seconds, at_end, run
+        self._saved, self._time = -1, time.monotonic()
+
+    def on_start(self, state: TrainState) -> None:
+        """Start the clock."""
+        self._time = time.monotonic()
 
     def on_epoch(self, state: TrainState) -> bool:
         """Save if it is time."""
-        if state.epoch % self.every == 0:
+        late = self.seconds is not None and time.monotonic() - self._time >= self.seconds
+        if late or (self.every and state.epoch % self.every == 0):
             self._save(state)
         return False
 
     def on_end(self, state: TrainState) -> None:
         """Save the final state."""
-        if self._saved != state.epoch:
+        if self.at_end and self._saved != state.epoch:
             self._save(state)
 
     def _save(self, state: TrainState) -> None:
-        save_checkpoint(self.path, state)
-        self._saved = state.epoch
+        save_checkpoint(self.path, state, run=self.run)
+        self._saved, self._time = state.epoch, time.monotonic()
 
 
 class JsonLog(Callback):

@@ -55,7 +55,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     _load_model(model, tensors, Path(path))
 
 
-def save_checkpoint(path: str | Path, state: TrainState) -> None:
+def save_checkpoint(path: str | Path, state: TrainState, *, run: str = "") -> None:
     """Write everything that :func:`load_checkpoint` needs to go on from here.
 
     Parameters
@@ -64,6 +64,8 @@ def save_checkpoint(path: str | Path, state: TrainState) -> None:
         Replaced in one step if it exists.
     state : TrainState
         Model, optimizer, epoch, history, best epoch, and the state of torch's generators.
+    run : str
+        What :func:`checkpoint_run` tells.
     """
     tensors = {f"model.{k}": v for k, v in state.model.state_dict().items()}
     stored = state.optimizer.state_dict()
@@ -88,7 +90,14 @@ def save_checkpoint(path: str | Path, state: TrainState) -> None:
         about["best"] = {"epoch": state.best.epoch, "val": state.best.val, "test": state.best.test}
         tensors["best.logits"] = state.best.logits
         tensors.update({f"best.model.{k}": v for k, v in state.best.weights.items()})
-    _write(path, _own(tensors), {"format": FORMAT, "state": json.dumps(about)})
+    _write(path, _own(tensors), {"format": FORMAT, "run": run, "state": json.dumps(about)})
+
+
+def checkpoint_run(path: str | Path) -> tuple[str, int]:
+    """Return the run that a checkpoint is of, as it was saved, and its epoch."""
+    header = _read(path, tensors=False)[1]
+    _check_format(header, Path(path))
+    return header.get("run", ""), int(json.loads(header["state"])["epoch"])
 
 
 def load_checkpoint(path: str | Path, state: TrainState) -> None:
@@ -103,8 +112,7 @@ def load_checkpoint(path: str | Path, state: TrainState) -> None:
     """
     path = Path(path)
     tensors, header = _read(path)
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format must be {FORMAT!r}, got {header.get('format')!r}")
+    _check_format(header, path)
     about = json.loads(header["state"])
     _load_model(state.model, _part(tensors, "model."), path)
     _load_optimizer(state.optimizer, _part(tensors, "optimizer."), about, path)
@@ -140,13 +148,18 @@ def _write(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str])
     write_atomic(path, safetensors.save(tensors, metadata=header))
 
 
-def _read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _check_format(header: dict[str, str], path: Path) -> None:
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: format must be {FORMAT!r}, got {header.get('format')!r}")
+
+
+def _read(path: str | Path, *, tensors: bool = True) -> tuple[dict[str, Tensor], dict[str, str]]:
     safetensors = require("safetensors", "gnn", "reading a checkpoint")
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            names = list(file.keys())
+            names = list(file.keys()) if tensors else []
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"{path}: not a whole safetensors file ({error})") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,8 @@ from graphsparse.training.loop import TrainResult, adam, set_seed, train
 from graphsparse.training.projection import L0Projection
 from graphsparse.training.recipe import EdgesRecipe, ModelRecipe, Recipe, WeightsRecipe
 from graphsparse.training.registry import registered
-from graphsparse.training.report import count_macs, num_parameters, weights_kept
+from graphsparse.training.report import Clock, count_macs, num_parameters, weights_kept
+from graphsparse.training.run_files import RunFiles
 from graphsparse.training.state import Stateful
 
 Model = Backbone | RowModel
@@ -80,7 +80,7 @@ class Experiment:
         self._teachers: dict[tuple[str, int], TrainResult] = {}
         self._features = _Features()
 
-    def run(self, recipe: Recipe, seed: int) -> dict[str, Any]:
+    def run(self, recipe: Recipe, seed: int, files: RunFiles | None = None) -> dict[str, Any]:
         """Train once and return the figures of the run.
 
         Parameters
@@ -89,6 +89,8 @@ class Experiment:
             Its ``data`` section is not read: the data were given.
         seed : int
             Seeds the weights, the dropout, and the choice of edges unless the recipe does.
+        files : RunFiles, optional
+            Where checkpoints go and come from.
 
         Returns
         -------
@@ -102,9 +104,12 @@ class Experiment:
         if recipe.distill.weight > 0.0:
             teacher = self.teacher(recipe, seed)
             loss = DistillationLoss(teacher.logits, recipe.distill.weight)
-        start, start_cpu = time.perf_counter(), time.process_time()
-        model, result = _fit(self.data.with_graph(trimmed), recipe, seed, loss, self._features)
-        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        files = RunFiles() if files is None else files
+        clock = Clock()
+        data = self.data.with_graph(trimmed)
+        model, result = _fit(data, recipe, seed, loss, self._features, files)
+        seconds = clock.seconds(result.history)
+        files.keep(model)
         kept, total = weights_kept(model)
         figures: dict[str, Any] = {
             "test": result.test,
@@ -118,7 +123,7 @@ class Experiment:
             "parameters": num_parameters(model),
             "macs": _macs(model, trimmed),
             "teacher_test": None if teacher is None else teacher.test,
-            "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},
+            "seconds": seconds,
         }
         if cut is not None:
             figures["seconds"] |= {"score": cut.seconds["score"], "select": cut.seconds["select"]}
@@ -130,7 +135,8 @@ class Experiment:
         key = (repr((recipe.model, recipe.train)), seed)
         if key not in self._teachers:
             dense = dataclasses.replace(recipe, weights=WeightsRecipe())
-            self._teachers[key] = _fit(self.data, dense, seed, supervised_loss, self._features)[1]
+            loss, features = supervised_loss, self._features
+            self._teachers[key] = _fit(self.data, dense, seed, loss, features)[1]
         return self._teachers[key]
 
     def _trim(self, recipe: Recipe, seed: int) -> tuple[Graph, SparsifyResult | None]:
@@ -163,9 +169,17 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _fit(
-    data: NodeData, recipe: Recipe, seed: int, loss: Loss, features: _Features
+    data: NodeData,
+    recipe: Recipe,
+    seed: int,
+    loss: Loss,
+    features: _Features,
+    files: RunFiles | None = None,
 ) -> tuple[Model, TrainResult]:
+    """Train; the logits are kept where there are no files, for a teacher."""
     options = recipe.train
+    keeper = RunFiles() if files is None else files
+    patience = [EarlyStopping(options.patience)] if options.patience else []
     set_seed(seed, deterministic=options.deterministic or None)
     width, directed = data.x.shape[1], data.graph.directed
     model = build_model(recipe.model, width, data.num_classes, directed=directed)
@@ -181,9 +195,11 @@ def _fit(
         loss=loss,
         metric=options.metric,
         best=options.best,
-        callbacks=[EarlyStopping(options.patience)] if options.patience else [],
+        callbacks=[*patience, *keeper.callbacks(options.checkpoint_every)],
         stateful=stateful,
         keep_weights=False,
+        keep_logits=files is None,
+        resume=keeper.resume(),
         features=rows,
         batch_size=options.batch_size,
         fanouts=options.fanouts,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,8 @@ from graphsparse.training.graph_loop import train_graphs
 from graphsparse.training.graphs import GraphTask
 from graphsparse.training.loop import adam, set_seed
 from graphsparse.training.recipe import ModelRecipe, Recipe
-from graphsparse.training.report import count_macs_of, num_parameters, weights_kept
+from graphsparse.training.report import Clock, count_macs_of, num_parameters, weights_kept
+from graphsparse.training.run_files import RunFiles
 
 _BACKBONES: dict[str, Callable[..., Backbone]] = {"gat": GAT, "gcn": GCN, "gin": GIN, "sage": SAGE}
 
@@ -92,7 +92,7 @@ class GraphExperiment:
     def __init__(self, task: GraphTask) -> None:
         self.task = task
 
-    def run(self, recipe: Recipe, seed: int) -> dict[str, Any]:
+    def run(self, recipe: Recipe, seed: int, files: RunFiles | None = None) -> dict[str, Any]:
         """Train once and return the figures of the run.
 
         Parameters
@@ -102,6 +102,8 @@ class GraphExperiment:
         seed : int
             Seeds the weights, the dropout, the order of the graphs, and the choice of edges
             unless the recipe does.
+        files : RunFiles, optional
+            Where checkpoints go and come from.
 
         Returns
         -------
@@ -120,8 +122,9 @@ class GraphExperiment:
         set_seed(seed, deterministic=options.deterministic or None)
         model = build_graph_model(recipe.model, task)
         optimizer = adam(model, options.lr, options.weight_decay)
-        attach_projection(model, optimizer, recipe.weights)
-        start, start_cpu = time.perf_counter(), time.process_time()
+        stateful = attach_projection(model, optimizer, recipe.weights)
+        files = RunFiles() if files is None else files
+        clock = Clock()
         result = train_graphs(
             model,
             task,
@@ -129,8 +132,12 @@ class GraphExperiment:
             batch_size=options.batch_size or 32,
             optimizer=optimizer,
             patience=options.patience,
+            callbacks=files.callbacks(options.checkpoint_every),
+            stateful=stateful,
+            resume=files.resume(),
         )
-        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        seconds = clock.seconds(result.history)
+        files.keep(model)
         kept, total = weights_kept(model)
         arcs, nodes = task.whole.edge_index.shape[1], len(task.whole.x)
         return {
@@ -146,5 +153,5 @@ class GraphExperiment:
             "parameters": num_parameters(model),
             "macs": count_macs_of(model, nodes, arcs),
             "teacher_test": None,
-            "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},
+            "seconds": seconds,
         }

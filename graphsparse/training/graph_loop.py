@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphsparse.checks import check_count
+from graphsparse.training.callbacks import EarlyStopping
+from graphsparse.training.epochs import Scores, best_of, open_run, run_epochs
 from graphsparse.training.graphs import GraphBatch, GraphTask
 from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.loop import adam
 from graphsparse.training.metrics import roc_auc
+from graphsparse.training.state import Best, Callback, Stateful, TrainState
 
 _EVALUATE = 512  # graphs of a batch without gradients
 
@@ -51,6 +54,9 @@ def train_graphs(
     batch_size: int = 32,
     optimizer: torch.optim.Optimizer | None = None,
     patience: int = 0,
+    callbacks: Sequence[Callback] = (),
+    stateful: dict[str, Stateful] | None = None,
+    resume: str | Path | None = None,
 ) -> GraphTrainResult:
     """Train on a set of graphs and remember the best validation epoch.
 
@@ -70,6 +76,8 @@ def train_graphs(
         Adam with lr 1e-3 when left out.
     patience : int
         Stop after that many epochs without a better validation score; 0 never.
+    callbacks, stateful, resume
+        As in :func:`train`.
 
     Returns
     -------
@@ -83,21 +91,37 @@ def train_graphs(
     check_count("epochs", epochs, low=1)
     check_count("batch_size", batch_size, low=1)
     optimizer = adam(model, 1e-3, 0.0) if optimizer is None else optimizer
-    history: dict[str, list[float]] = {"loss": [], "val": [], "test": [], "seconds": []}
+    callbacks = with_patience(callbacks, patience)
+    state = TrainState(model, optimizer, task, stateful=dict(stateful or {}))
+    open_run(state, callbacks, resume)
+    run_epochs(
+        state,
+        epochs,
+        lambda state: _epoch(model, task, batch_size, optimizer, state.epoch),
+        _evaluate,
+        callbacks=callbacks,
+    )
+    return result_of(state)
+
+
+def with_patience(callbacks: Sequence[Callback], patience: int) -> list[Callback]:
+    """Return the callbacks, and one that stops after so many epochs; none for 0."""
+    return [*callbacks, *([EarlyStopping(patience)] if patience else [])]
+
+
+def result_of(state: TrainState) -> GraphTrainResult:
+    """Return what a finished run gave."""
+    top = best_of(state)
+    return GraphTrainResult(top.epoch, top.val, top.test, state.epoch, state.history)
+
+
+def _evaluate(state: TrainState) -> Scores:
+    task = state.data
+    val, test = (evaluate_graphs(state.model, task, ids) for ids in (task.val, task.test))
     sign = -1.0 if task.metric == "rmse" else 1.0
-    best = 0
-    for epoch in range(epochs):
-        start = time.perf_counter()
-        history["loss"].append(_epoch(model, task, batch_size, optimizer, epoch))
-        for part in ("val", "test"):
-            history[part].append(evaluate_graphs(model, task, getattr(task, part)))
-        history["seconds"].append(time.perf_counter() - start)
-        if sign * history["val"][epoch] > sign * history["val"][best]:
-            best = epoch
-        if patience and epoch - best >= patience:
-            break
-    val, test = history["val"][best], history["test"][best]
-    return GraphTrainResult(best + 1, val, test, len(history["val"]), history)
+    if state.best is None or sign * val > sign * state.best.val:
+        state.best = Best(state.epoch, val, test)
+    return val, test
 
 
 @torch.no_grad()

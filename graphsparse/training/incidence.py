@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from graphsparse.checks import check_count, check_fraction
 from graphsparse.loaders import IncidenceNeighborLoader
 from graphsparse.models.conhd import CoNHD
+from graphsparse.training.epochs import best_of, open_run
 from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.incidence_task import IncidenceTask
 from graphsparse.training.metrics import F1Scores, f1_scores
 from graphsparse.training.projection import L0Projection
+from graphsparse.training.state import Best, Callback, Stateful, TrainState
 
 # Weights that may be projected: maps between states, never biases, norms, points, encodings, head.
 _PROJECTED = ("in_proj", "msg.", "upd.", ".q.", ".k.", ".v.", ".out.", ".update.")
@@ -57,6 +60,8 @@ class IncidenceOptions:
         ``.node`` and ``.source``, each with its own budget; no ``freeze_after`` then.
     reference_quirks : bool
         Give the features of node 0 no gradient, as the published code does.
+    checkpoint_every : int
+        Epochs between checkpoints of a recipe's run; 0: one a minute.  No result depends on it.
     """
 
     epochs: int = 100
@@ -75,11 +80,12 @@ class IncidenceOptions:
     projection: dict[str, Any] = dataclasses.field(default_factory=dict)
     split_update: bool = False
     reference_quirks: bool = False
+    checkpoint_every: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "every"):
             check_count(f"train.{name}", getattr(self, name), low=1)
-        for name in ("batch_size", "patience"):
+        for name in ("batch_size", "patience", "checkpoint_every"):
             check_count(f"train.{name}", getattr(self, name))
         check_fraction("train.keep", self.keep)
         if self.split_update and self.projection.get("freeze_after") is not None:
@@ -124,6 +130,8 @@ def train_incidences(
     *,
     seed: int = 0,
     on_epoch: Callable[[int, dict[str, list[float]]], None] | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: str | Path | None = None,
 ) -> IncidenceResult:
     """Train a classifier of incidences and return its scores at the best validation.
 
@@ -140,6 +148,8 @@ def train_incidences(
         Of dropout, order and sampling; the weights are the caller's.
     on_epoch : callable, optional
         Called with the epoch and the history.
+    callbacks, resume
+        As in :func:`~graphsparse.training.train`; the state's model has ``x`` beside ``model``.
 
     Raises
     ------
@@ -161,27 +171,40 @@ def train_incidences(
         weight_decay=options.weight_decay,
         fused=True,
     )
+    stateful: dict[str, Stateful] = {}
     if options.keep < 1.0:
-        _project(model, optimizer, options)
+        stateful["projection"] = _project(model, optimizer, options)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, options.decay)
-    run = _Run(model, task, options, x, groups, optimizer)
-    best: IncidenceResult | None = None
+    stateful["schedule"] = schedule
+    history: dict[str, list[float]] = {"loss": [], "val": [], "seconds": []}
+    state = TrainState(_Trained(model, x), optimizer, task, history=history, stateful=stateful)
+    open_run(state, callbacks, resume)
+    run = _Run(model, options, x, groups, state)
     batches = _batches(model, task, options, seed)
-    for epoch in range(1, options.epochs + 1):
+    over = run.is_over() or (state.epoch > 0 and any(c.is_over(state) for c in callbacks))
+    while state.epoch < options.epochs and not over:
         start = time.perf_counter()
-        run.epoch(batches())
+        run.epoch(batches(state.epoch))
         schedule.step()
-        run.history["seconds"].append(time.perf_counter() - start)
-        if epoch % options.every == 0 or epoch == options.epochs:
-            best = run.validate(epoch, best)
+        state.epoch += 1
+        history["seconds"].append(time.perf_counter() - start)
+        if state.epoch % options.every == 0 or state.epoch == options.epochs:
+            run.validate()
         if on_epoch is not None:
-            on_epoch(epoch, run.history)
-        if best is not None and options.patience:
-            stale = (epoch - best.best_epoch) // options.every
-            if stale >= options.patience:
-                break
-    assert best is not None
-    return dataclasses.replace(best, epochs=epoch)
+            on_epoch(state.epoch, history)
+        stops = [callback.on_epoch(state) for callback in callbacks]
+        over = run.is_over() or any(stops)
+    for callback in callbacks:
+        callback.on_end(state)
+    return run.result()
+
+
+class _Trained(nn.Module):
+    """Everything that a checkpoint holds weights of."""
+
+    def __init__(self, model: nn.Module, x: nn.Parameter) -> None:
+        super().__init__()
+        self.model, self.x = model, x
 
 
 def parameter_groups(model: nn.Module, x: nn.Parameter) -> list[list[nn.Parameter]]:
@@ -194,14 +217,17 @@ def parameter_groups(model: nn.Module, x: nn.Parameter) -> list[list[nn.Paramete
     return [group for group in ([x] if x.requires_grad else [], body, head) if group]
 
 
-def _project(model: nn.Module, optimizer: torch.optim.Optimizer, options: IncidenceOptions) -> None:
-    """Project after every step of the optimiser."""
+def _project(
+    model: nn.Module, optimizer: torch.optim.Optimizer, options: IncidenceOptions
+) -> L0Projection:
+    """Project after every step of the optimiser; return the projection."""
     weights = projectable(model, split_update=options.split_update)
     projection = L0Projection(weights, options.keep, **options.projection)
     if options.split_update:  # blocks are views, which no optimiser knows
         optimizer.register_step_post_hook(lambda *_: projection.step())
     else:
         projection.attach(optimizer)
+    return projection
 
 
 def projectable(model: nn.Module, *, split_update: bool = False) -> dict[str, Tensor]:
@@ -231,22 +257,18 @@ def projectable(model: nn.Module, *, split_update: bool = False) -> dict[str, Te
 @dataclasses.dataclass
 class _Run:
     model: nn.Module
-    task: IncidenceTask
     options: IncidenceOptions
     x: nn.Parameter
     groups: list[list[nn.Parameter]]
-    optimizer: torch.optim.Optimizer
-    history: dict[str, list[float]] = dataclasses.field(
-        default_factory=lambda: {"loss": [], "val": [], "seconds": []}
-    )
+    state: TrainState
 
     def epoch(self, batches: Iterator[tuple[Any, Tensor, Tensor]]) -> None:
         """Take one step per batch: (what the model gets, rows of its logits, their labels)."""
         self.model.train()
         total, count = 0.0, 0
         for data, rows, y in batches:
-            self.optimizer.zero_grad()
-            logits = self.model(data, self.x, self.task.pe)
+            self.state.optimizer.zero_grad()
+            logits = self.model(data, self.x, self.state.data.pe)
             loss = F.cross_entropy(logits[rows], y)
             value = float(loss.detach())
             if not abs(value) < float("inf"):
@@ -257,33 +279,50 @@ class _Run:
             if self.options.clip:
                 for group in self.groups:
                     nn.utils.clip_grad_norm_(group, self.options.clip)
-            self.optimizer.step()
+            self.state.optimizer.step()
             total, count = total + value * len(y), count + len(y)
-        self.history["loss"].append(total / count)
+        self.state.history["loss"].append(total / count)
 
     @torch.no_grad()
-    def validate(self, epoch: int, best: IncidenceResult | None) -> IncidenceResult:
-        """Score the present weights; return them if they are the best so far."""
+    def validate(self) -> None:
+        """Score the present weights; keep them if they are the best so far."""
         self.model.eval()
-        task = self.task
+        state, task = self.state, self.state.data
         logits = self.model(task.hypergraph, self.x, task.pe)
-        val = f1_scores(logits, task.y, task.rows("val"))
-        self.history["val"].append(val.micro)
-        if best is not None and not val.micro > best.val.micro:
-            return best
-        weights = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
-        test = f1_scores(logits, task.y, task.rows("test"))
+        val = f1_scores(logits, task.y, task.rows("val")).micro
+        state.history["val"].append(val)
+        if state.best is None or val > state.best.val:
+            weights = {n: t.detach().clone() for n, t in state.model.state_dict().items()}
+            test = f1_scores(logits, task.y, task.rows("test")).micro
+            state.best = Best(state.epoch, val, test, logits, weights)
+
+    def is_over(self) -> bool:
+        """Tell whether so many validations in a row were no better that the run ends."""
+        if self.state.best is None or not self.options.patience:
+            return False
+        stale = (self.state.epoch - self.state.best.epoch) // self.options.every
+        return stale >= self.options.patience
+
+    def result(self) -> IncidenceResult:
+        """Return the scores and weights of the best epoch."""
+        state, task, best = self.state, self.state.data, best_of(self.state)
+        val, test = (f1_scores(best.logits, task.y, task.rows(part)) for part in ("val", "test"))
+        weights = {
+            name.removeprefix("model."): tensor
+            for name, tensor in best.weights.items()
+            if name != "x"
+        }
         return IncidenceResult(
-            epoch, epoch, val, test, self.x.detach().clone(), weights, self.history
+            best.epoch, state.epoch, val, test, best.weights["x"], weights, state.history
         )
 
 
 def _batches(
     model: nn.Module, task: IncidenceTask, options: IncidenceOptions, seed: int
-) -> Callable[[], Iterator[tuple[Any, Tensor, Tensor]]]:
+) -> Callable[[int], Iterator[tuple[Any, Tensor, Tensor]]]:
     rows = task.rows("train")
     if options.batch_size == 0:
-        return lambda: iter([(task.hypergraph, rows, task.y[rows])])
+        return lambda epoch: iter([(task.hypergraph, rows, task.y[rows])])
     if not isinstance(model, CoNHD):
         raise ValueError(
             f"train.batch_size must be 0 for {type(model).__name__}, which takes no batches, "
@@ -299,7 +338,8 @@ def _batches(
         seed=seed,
     )
 
-    def each() -> Iterator[tuple[Any, Tensor, Tensor]]:
+    def each(epoch: int) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        loader.set_epoch(epoch)
         for batch in loader:
             y = task.y[torch.from_numpy(batch.targets)]
             labelled = (y >= 0).nonzero()[:, 0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from torch import nn
 
 from graphsparse.checks import check_choice, check_count
 from graphsparse.models.conhd import CoNHD
-from graphsparse.training.checkpoint import write_atomic
 from graphsparse.training.incidence import (
     IncidenceOptions,
     IncidenceResult,
@@ -26,6 +25,8 @@ from graphsparse.training.incidence import (
 from graphsparse.training.incidence_baselines import IncidenceMLP, MeanConvolution
 from graphsparse.training.incidence_task import IncidenceTask, load_incidence_task
 from graphsparse.training.recipe import Recipe, RecipeError, build_sections, load_recipe, load_table
+from graphsparse.training.report import Clock
+from graphsparse.training.run_files import RunFiles, RunOptions
 
 INCIDENCE_MODELS = ("conhd", "incidence_mlp", "mean_convolution")
 
@@ -127,14 +128,23 @@ def build_incidence_model(recipe: IncidenceModelRecipe, task: IncidenceTask) -> 
 
 
 def run_incidences(
-    recipe: IncidenceRecipe, task: IncidenceTask, seed: int
+    recipe: IncidenceRecipe, task: IncidenceTask, seed: int, files: RunFiles | None = None
 ) -> tuple[dict[str, Any], nn.Module, IncidenceResult]:
     """Train once; return the figures of the run, the trained model and the result."""
     torch.manual_seed(seed)
     model = build_incidence_model(recipe.model, task)
-    start, start_cpu = time.perf_counter(), time.process_time()
-    result = train_incidences(model, task, recipe.train, seed=seed)
-    wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    files = RunFiles() if files is None else files
+    clock = Clock()
+    result = train_incidences(
+        model,
+        task,
+        recipe.train,
+        seed=seed,
+        callbacks=files.callbacks(recipe.train.checkpoint_every),
+        resume=files.resume(),
+    )
+    seconds = clock.seconds(result.history)
+    files.keep(model)
     kept: dict[str, int | None] = {"weights_kept": None, "weights_total": None}
     if recipe.model.name == "conhd":
         names = projectable(model)
@@ -149,7 +159,7 @@ def run_incidences(
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,
         **kept,
-        "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},
+        "seconds": seconds,
     }
     return figures, model, result
 
@@ -160,6 +170,7 @@ def run_incidence_recipe(
     folder: str | Path,
     *,
     on_run: Callable[[dict[str, Any]], None] | None = None,
+    options: RunOptions | None = None,
 ) -> list[dict[str, Any]]:
     """Load a recipe's data and run it with every seed, skipping runs whose file is there.
 
@@ -170,17 +181,16 @@ def run_incidence_recipe(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    task: IncidenceTask | None = None
+    task = functools.cache(lambda: load_task(recipe.data))
+
+    def make(seed: int, files: RunFiles) -> dict[str, Any]:
+        figures = run_incidences(recipe, task(), seed, files)[0]
+        return {"seed": seed, "recipe": recipe.to_dict(), "result": figures}
+
     runs = []
     for seed in seeds:
-        path = folder / f"{run_name(recipe, seed)}.json"
-        if path.exists():
-            run = json.loads(path.read_text())
-        else:
-            task = load_task(recipe.data) if task is None else task
-            figures = run_incidences(recipe, task, seed)[0]
-            run = {"seed": seed, "recipe": recipe.to_dict(), "result": figures}
-            write_atomic(path, (json.dumps(run, indent=1) + "\n").encode())
+        files = RunFiles(folder, run_name(recipe, seed), options or RunOptions())
+        run = files.read_or_run(functools.partial(make, seed, files))
         runs.append(run)
         if on_run is not None:
             on_run(run)
@@ -201,7 +211,9 @@ def load_task(data: IncidenceDataRecipe) -> IncidenceTask:
 
 def run_name(recipe: IncidenceRecipe, seed: int) -> str:
     """Return the file name of a run: what it is in words, and a hash of the resolved recipe."""
-    text = json.dumps(recipe.to_dict(), sort_keys=True)
+    values = recipe.to_dict()
+    del values["train"]["checkpoint_every"]
+    text = json.dumps(values, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     data = re.sub(r"[^A-Za-z0-9_.]+", "_", Path(recipe.data.name).name)
     return f"{data}-{recipe.model.name}-{seed}-{digest}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,8 @@ from graphsparse.training.link_loop import train_links
 from graphsparse.training.links import LinkTask
 from graphsparse.training.loop import adam, set_seed
 from graphsparse.training.recipe import ModelRecipe, Recipe
-from graphsparse.training.report import count_macs, num_parameters, weights_kept
+from graphsparse.training.report import Clock, count_macs, num_parameters, weights_kept
+from graphsparse.training.run_files import RunFiles
 
 _ENCODERS: dict[str, Callable[..., Backbone]] = {"gcn": GCN, "sage": SAGE}
 _BATCH = 65536
@@ -63,7 +63,7 @@ class LinkExperiment:
     def __init__(self, task: LinkTask) -> None:
         self.task = task
 
-    def run(self, recipe: Recipe, seed: int) -> dict[str, Any]:
+    def run(self, recipe: Recipe, seed: int, files: RunFiles | None = None) -> dict[str, Any]:
         """Train once and return the figures of the run.
 
         Parameters
@@ -74,6 +74,8 @@ class LinkExperiment:
         seed : int
             Seeds the weights, the dropout, the order of the pairs, the false pairs, and the choice
             of edges unless the recipe does.
+        files : RunFiles, optional
+            Where checkpoints go and come from.
 
         Returns
         -------
@@ -91,8 +93,9 @@ class LinkExperiment:
         set_seed(seed, deterministic=options.deterministic or None)
         model = build_link_model(recipe.model, task)
         optimizer = adam(model, options.lr, options.weight_decay)
-        attach_projection(model, optimizer, recipe.weights)
-        start, start_cpu = time.perf_counter(), time.process_time()
+        stateful = attach_projection(model, optimizer, recipe.weights)
+        files = RunFiles() if files is None else files
+        clock = Clock()
         result = train_links(
             model,
             task,
@@ -102,8 +105,12 @@ class LinkExperiment:
             optimizer=optimizer,
             evaluate_every=options.evaluate_every,
             patience=options.patience,
+            callbacks=files.callbacks(options.checkpoint_every),
+            stateful=stateful,
+            resume=files.resume(),
         )
-        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        seconds = clock.seconds(result.history)
+        files.keep(model)
         kept, total = weights_kept(model)
         return {
             "test": result.test,
@@ -118,7 +125,7 @@ class LinkExperiment:
             "parameters": num_parameters(model),
             "macs": count_macs(model.encoder, task.graph),
             "teacher_test": None,
-            "seconds": {"train": wall, "train_cpu": cpu, "epoch": wall / result.epochs},
+            "seconds": seconds,
         }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +11,13 @@ from torch import Tensor
 
 from graphsparse.checks import check_count
 from graphsparse.models.links import LinkModel
-from graphsparse.training.graph_loop import GraphTrainResult
+from graphsparse.training.epochs import Scores, open_run, run_epochs
+from graphsparse.training.graph_loop import GraphTrainResult, result_of, with_patience
 from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.link_metrics import hits_at, mean_reciprocal_rank, metric_of
 from graphsparse.training.links import LinkTask, RankedPairs
 from graphsparse.training.loop import adam
+from graphsparse.training.state import Best, Callback, Stateful, TrainState
 
 _SCORED = 1 << 16  # pairs that are scored together without gradients
 _PART = 1 << 13  # pairs of a step that are scored together
@@ -33,6 +35,9 @@ def train_links(
     optimizer: torch.optim.Optimizer | None = None,
     evaluate_every: int = 1,
     patience: int = 0,
+    callbacks: Sequence[Callback] = (),
+    stateful: dict[str, Stateful] | None = None,
+    resume: str | Path | None = None,
 ) -> GraphTrainResult:
     """Train a link predictor and remember the best validation epoch.
 
@@ -54,6 +59,8 @@ def train_links(
         Epochs between evaluations; the last epoch is always evaluated.
     patience : int
         Stop after that many epochs without a better validation score; 0 never.
+    callbacks, stateful, resume
+        As in :func:`train`.
 
     Returns
     -------
@@ -71,24 +78,26 @@ def train_links(
     randomness is torch's generator.
     """
     check_count("epochs", epochs, low=1)
-    check_count("evaluate_every", evaluate_every, low=1)
     optimizer = adam(model, 0.005, 0.0) if optimizer is None else optimizer
-    history: dict[str, list[float]] = {"loss": [], "val": [], "test": [], "seconds": []}
-    best, top, scores = 0, -1.0, (0.0, 0.0)
-    for epoch in range(epochs):
-        start = time.perf_counter()
-        history["loss"].append(_epoch(model, task, batch_size, epoch_size, optimizer, epoch))
-        if (epoch + 1) % evaluate_every == 0 or epoch + 1 == epochs:
-            scores = evaluate_links(model, task)
-            if scores[0] > top:
-                best, top = epoch, scores[0]
-        for name, score in zip(("val", "test"), scores, strict=True):
-            history[name].append(score)
-        history["seconds"].append(time.perf_counter() - start)
-        if patience and epoch - best >= patience:
-            break
-    val, test = history["val"][best], history["test"][best]
-    return GraphTrainResult(best + 1, val, test, len(history["val"]), history)
+    callbacks = with_patience(callbacks, patience)
+    state = TrainState(model, optimizer, task, stateful=dict(stateful or {}))
+    open_run(state, callbacks, resume)
+    run_epochs(
+        state,
+        epochs,
+        lambda state: _epoch(model, task, batch_size, epoch_size, optimizer, state.epoch),
+        _evaluate,
+        callbacks=callbacks,
+        every=evaluate_every,
+    )
+    return result_of(state)
+
+
+def _evaluate(state: TrainState) -> Scores:
+    val, test = evaluate_links(state.model, state.data)  # type: ignore[arg-type]
+    if state.best is None or val > state.best.val:
+        state.best = Best(state.epoch, val, test)
+    return val, test
 
 
 @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from graphsparse.checks import check_choice, check_count
-from graphsparse.training.checkpoint import load_checkpoint
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
 from graphsparse.training.edge_plan import EdgePlan
+from graphsparse.training.epochs import Scores, best_of, open_run, run_epochs
 from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.metrics import Metric, metric_by_name
 from graphsparse.training.passes import Passes, make_passes
@@ -34,7 +33,8 @@ class TrainResult:
     val, test : float
         Scores after that epoch.
     logits : Tensor, shape (n, classes)
-        Evaluation-mode logits at that epoch: the teacher of a distillation.
+        Evaluation-mode logits at that epoch: the teacher of a distillation; no rows with
+        ``keep_logits=False``.
     weights : dict of str to Tensor
         The model's ``state_dict`` at that epoch, or empty with ``keep_weights=False``.
     epochs : int
@@ -88,6 +88,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     stateful: dict[str, Stateful] | None = None,
     keep_weights: bool = True,
+    keep_logits: bool = True,
     resume: str | Path | None = None,
     features: Tensor | None = None,
     batch_size: int = 0,
@@ -123,6 +124,8 @@ def train(
         Objects whose state goes into checkpoints.
     keep_weights : bool
         Copy the weights at each new best epoch.
+    keep_logits : bool
+        Keep the logits of the best epoch; without them checkpoints are small.
     resume : str or Path, optional
         Checkpoint to go on from.
     features : Tensor, optional
@@ -158,63 +161,43 @@ def train(
     measure = metric_by_name(metric) if isinstance(metric, str) else metric
     optimizer = adam(model) if optimizer is None else optimizer
     state = TrainState(model, optimizer, data, stateful=dict(stateful or {}))
-    if resume is not None:
-        load_checkpoint(resume, state)
-    for callback in callbacks:
-        callback.on_start(state)
-    check_count("evaluate_every", evaluate_every, low=1)
+    open_run(state, callbacks, resume)
     size = check_count("batch_size", batch_size)
     passes = make_passes(
         model, data, features, size, fanouts, edges=edges, threads=prefetch_threads
     )
-    while state.epoch < epochs:
-        start = time.perf_counter()
-        value = passes.step(state, loss)
-        if (state.epoch + 1) % evaluate_every == 0 or state.epoch + 1 == epochs:
-            _record(state, value, passes, measure, best, keep_weights)
-        else:
-            _repeat(state, value)
-        state.history["seconds"].append(time.perf_counter() - start)
-        stops = [callback.on_epoch(state) for callback in callbacks]
-        if any(stops):
-            break
-    for callback in callbacks:
-        callback.on_end(state)
+    run_epochs(
+        state,
+        epochs,
+        lambda state: passes.step(state, loss),
+        lambda state: _evaluate(state, passes, measure, best, (keep_logits, keep_weights)),
+        callbacks=callbacks,
+        every=evaluate_every,
+    )
     return _result(state)
 
 
-def _record(
-    state: TrainState, loss: float, passes: Passes, metric: Metric, best: str, keep_weights: bool
-) -> None:
+def _evaluate(
+    state: TrainState, passes: Passes, metric: Metric, best: str, keep: tuple[bool, bool]
+) -> Scores:
+    """Score the present weights; keep their logits and weights, as told, if they are the best."""
     data, old = state.data, state.best
     val = metric(passes.validate(), data.y[data.val])
     better = old is None or val > old.val or (best == "last" and val == old.val)
     test = old.test if old is not None else 0.0
-    if better or passes.tests_every_epoch:
-        logits = passes.all_logits()
-        test = metric(logits[data.test], data.y[data.test])
-    state.epoch += 1
-    for name, value in (("loss", loss), ("val", val), ("test", test)):
-        state.history[name].append(value)
+    if not better and not passes.tests_every_epoch:
+        return val, test
+    logits = passes.all_logits()
+    test = metric(logits[data.test], data.y[data.test])
     if better:
-        weights = state.model.state_dict() if keep_weights else {}
+        weights = state.model.state_dict() if keep[1] else {}
         copies = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        state.best = Best(state.epoch, val, test, logits, copies)
-
-
-def _repeat(state: TrainState, loss: float) -> None:
-    """Count an epoch that is not evaluated."""
-    state.epoch += 1
-    state.history["loss"].append(loss)
-    for name in ("val", "test"):
-        scores = state.history[name]
-        scores.append(scores[-1] if scores else 0.0)
+        state.best = Best(state.epoch, val, test, logits if keep[0] else logits[:0].clone(), copies)
+    return val, test
 
 
 def _result(state: TrainState) -> TrainResult:
-    top = state.best
-    if top is None:
-        raise ValueError("epochs must exceed the epochs of the checkpoint, which has no best epoch")
+    top = best_of(state)
     return TrainResult(
         top.epoch, top.val, top.test, top.logits, top.weights, state.epoch, state.history
     )

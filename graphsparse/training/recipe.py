@@ -90,7 +90,8 @@ class ModelRecipe:
 class TrainRecipe:
     """How to train; ``batch_size`` 0 is the full batch, or 32 for sets of graphs and 65536 for
     pairs of nodes.  ``fanouts`` sample neighbours for a batch of nodes, one number per layer.
-    ``epoch_size`` is the number of pairs of an epoch (0: all), for link prediction."""
+    ``epoch_size`` is the number of pairs of an epoch (0: all), for link prediction.  A checkpoint
+    is written every ``checkpoint_every`` epochs (0: by time only), and every minute."""
 
     epochs: int = 200
     lr: float = 0.01
@@ -105,6 +106,7 @@ class TrainRecipe:
     prefetch_threads: int = 1
     evaluate_every: int = 1
     epoch_size: int = 0
+    checkpoint_every: int = 0
 
     def __post_init__(self) -> None:
         check_count("train.epochs", self.epochs, low=1)
@@ -115,6 +117,7 @@ class TrainRecipe:
         check_count("train.evaluate_every", self.evaluate_every, low=1)
         check_count("train.epoch_size", self.epoch_size)
         check_count("train.patience", self.patience)
+        check_count("train.checkpoint_every", self.checkpoint_every)
         check_choice("train.best", self.best, ("first", "last"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import nn
 
@@ -56,3 +58,17 @@ def count_macs_of(model: Backbone | RowModel | GraphNet, n: int, arcs: int) -> i
         total += n * int(torch.count_nonzero(weight))
         total += (arcs + n) * weight.shape[1] if aggregated else 0
     return total
+
+
+class Clock:
+    """Seconds of a run from now on, and of its epochs before it was resumed."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def seconds(self, history: dict[str, list[float]]) -> dict[str, float]:
+        """Return those of training and of an epoch; CPU seconds are those of this process."""
+        epochs = history["seconds"]
+        wall = max(time.perf_counter() - self._wall, sum(epochs))
+        cpu = time.process_time() - self._cpu
+        return {"train": wall, "train_cpu": cpu, "epoch": wall / len(epochs)}

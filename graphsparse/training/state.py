@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from graphsparse.training.data import NodeData
+
+def _nothing() -> Tensor:
+    return torch.zeros(0)
 
 
 @dataclasses.dataclass
@@ -22,7 +24,7 @@ class Best:
     val, test : float
         Scores after that epoch.
     logits : Tensor, shape (n, classes)
-        Evaluation-mode logits of all nodes.
+        Evaluation-mode logits of all nodes; empty when they were not asked for.
     weights : dict of str to Tensor
         Copy of the model's ``state_dict``; empty when copies were not asked for.
     """
@@ -30,8 +32,8 @@ class Best:
     epoch: int
     val: float
     test: float
-    logits: Tensor
-    weights: dict[str, Tensor]
+    logits: Tensor = dataclasses.field(default_factory=_nothing)
+    weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -41,7 +43,7 @@ class TrainState:
     Attributes
     ----------
     model, optimizer, data
-        What is being trained, by what, on what.
+        What is being trained, by what, on what: a :class:`NodeData`, a :class:`GraphTask`, ...
     epoch : int
         Epochs finished.
     history : dict of str to list of float
@@ -54,7 +56,7 @@ class TrainState:
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    data: NodeData
+    data: Any
     epoch: int = 0
     history: dict[str, list[float]] = dataclasses.field(
         default_factory=lambda: {"loss": [], "val": [], "test": [], "seconds": []}
@@ -81,6 +83,10 @@ class Callback:
 
     def on_epoch(self, state: TrainState) -> bool:
         """Run after each epoch; return True to stop."""
+        return False
+
+    def is_over(self, state: TrainState) -> bool:
+        """Tell whether a run that is resumed in this state had come to its end."""
         return False
 
     def on_end(self, state: TrainState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -16,7 +17,6 @@ import torch
 from graphsparse.datasets import describe_dataset, load_dataset
 from graphsparse.graph import Graph
 from graphsparse.operators.amud import amud
-from graphsparse.training.checkpoint import write_atomic
 from graphsparse.training.data import NodeData, degree_features
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.graph_experiment import GraphExperiment
@@ -24,8 +24,10 @@ from graphsparse.training.graphs import GraphTask
 from graphsparse.training.link_experiment import LinkExperiment
 from graphsparse.training.links import LinkTask
 from graphsparse.training.recipe import Recipe
+from graphsparse.training.run_files import RunFiles, RunOptions
 
 Run = dict[str, Any]
+AnyExperiment = Experiment | GraphExperiment | LinkExperiment
 # Keys that recipes did not have at first.
 _LATER: tuple[tuple[str, str, Any], ...] = (
     ("data", "direction", "stored"),
@@ -39,6 +41,7 @@ _LATER: tuple[tuple[str, str, Any], ...] = (
     ("edges", "when", "before"),
     ("edges", "over", 0),
 )
+_NO_RESULT = (("train", "checkpoint_every"),)  # keys that change no result
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +73,13 @@ def grid(
 
 
 def sweep(
-    experiment: Experiment | GraphExperiment | LinkExperiment,
+    experiment: AnyExperiment,
     arms: Iterable[Arm],
     seeds: Iterable[int],
     folder: str | Path,
     *,
     on_run: Callable[[Run], None] | None = None,
+    options: RunOptions | None = None,
 ) -> list[Run]:
     """Run every arm with every seed, skipping runs whose file is there already.
 
@@ -91,6 +95,8 @@ def sweep(
         Gets one file per run, written in one step; the file holds the resolved recipe too.
     on_run : callable, optional
         Called with each run as it is done or found.
+    options : RunOptions, optional
+        Whether to go on from checkpoints, and what to keep.
 
     Returns
     -------
@@ -101,18 +107,18 @@ def sweep(
     folder.mkdir(parents=True, exist_ok=True)
     runs = []
     for seed, arm in itertools.product(seeds, arms):
-        path = folder / f"{run_key(arm.recipe, seed)}.json"
-        if path.exists():
-            run = json.loads(path.read_text())
-        else:
-            result = experiment.run(arm.recipe, seed)
-            run = {"arm": arm.name, "seed": seed, "recipe": arm.recipe.to_dict(), "result": result}
-            write_atomic(path, (json.dumps(run, indent=1) + "\n").encode())
+        files = RunFiles(folder, run_key(arm.recipe, seed), options or RunOptions())
+        run = files.read_or_run(functools.partial(_run, experiment, arm, seed, files))
         run = {**run, "arm": arm.name}
         runs.append(run)
         if on_run is not None:
             on_run(run)
     return runs
+
+
+def _run(experiment: AnyExperiment, arm: Arm, seed: int, files: RunFiles) -> Run:
+    result = experiment.run(arm.recipe, seed, files)
+    return {"arm": arm.name, "seed": seed, "recipe": arm.recipe.to_dict(), "result": result}
 
 
 def load_data(recipe: Recipe) -> NodeData:
@@ -147,6 +153,7 @@ def run_recipe(
     edges: Sequence[float] = (),
     weights: Sequence[float] = (),
     on_run: Callable[[Run], None] | None = None,
+    options: RunOptions | None = None,
 ) -> list[Run]:
     """Load a recipe's data and run it with every seed: a sweep of one arm, or of a grid.
 
@@ -154,7 +161,7 @@ def run_recipe(
     ----------
     recipe : Recipe
         As :func:`~graphsparse.training.recipe.load_recipe` returns it.
-    seeds, folder, on_run
+    seeds, folder, on_run, options
         As in :func:`sweep`.
     edges, weights : sequence of float
         As in :func:`grid`; with neither there is one arm, the recipe.
@@ -167,10 +174,10 @@ def run_recipe(
     arms = [Arm(f"{recipe.data.name} {recipe.model.name}", recipe)]
     if edges or weights:
         arms = grid(recipe, edges=edges, weights=weights)
-    return sweep(load_experiment(recipe), arms, seeds, folder, on_run=on_run)
+    return sweep(load_experiment(recipe), arms, seeds, folder, on_run=on_run, options=options)
 
 
-def load_experiment(recipe: Recipe) -> Experiment | GraphExperiment | LinkExperiment:
+def load_experiment(recipe: Recipe) -> AnyExperiment:
     """Load a recipe's data and return what runs recipes on them, by the task of the set."""
     task = describe_dataset(recipe.data.name).task
     if task == "link prediction":
@@ -188,6 +195,8 @@ def run_key(recipe: Recipe, seed: int) -> str:
     for section, key, default in _LATER:  # so that older runs are still found
         if values[section][key] == default:
             del values[section][key]
+    for section, key in _NO_RESULT:
+        del values[section][key]
     text = json.dumps(values, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return f"{recipe.data.name}-{recipe.model.name}-{seed}-{digest}"

@@ -17,6 +17,7 @@ from graphsparse.training.experiment import Experiment
 from graphsparse.training.levels import level_keep
 from graphsparse.training.recipe import Recipe
 from graphsparse.training.report import count_macs, weights_kept
+from graphsparse.training.run_files import RunFiles
 from graphsparse.training.summary import markdown_table, summarize
 from graphsparse.training.sweep import grid, load_data, run_recipe, sweep
 
@@ -41,11 +42,11 @@ def test_sweep_goes_on_where_it_stopped(
     arms = grid(Recipe.from_dict(SMALL), edges=[1.0, 0.5], weights=[1.0, 0.3])
     real, calls = experiment.run, []
 
-    def counted(recipe: Recipe, seed: int) -> dict:
+    def counted(recipe: Recipe, seed: int, files: RunFiles) -> dict:
         calls.append(seed)
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return real(recipe, seed)
+        return real(recipe, seed, files)
 
     monkeypatch.setattr(experiment, "run", counted)
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,125 @@
+"""What a run keeps on disk: its result, a checkpoint while it goes on, weights if asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from graphsparse.training.callbacks import Checkpoint
+from graphsparse.training.checkpoint import (
+    CheckpointError,
+    checkpoint_run,
+    save_weights,
+    write_atomic,
+)
+from graphsparse.training.state import Callback
+
+SECONDS = 60.0  # between checkpoints, where the recipe does not ask for more
+CHECKPOINT, WEIGHTS = ".ckpt.safetensors", ".weights.safetensors"
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """How runs are carried out; nothing here changes a score.
+
+    Parameters
+    ----------
+    resume : bool
+        Go on from the checkpoints of runs that were stopped.
+    save_weights : bool
+        Keep the weights after the last epoch beside each result.
+    note : callable
+        Gets one line on each checkpoint that is found.
+    """
+
+    resume: bool = False
+    save_weights: bool = False
+    note: Callable[[str], None] = _silent
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFiles:
+    """The files of one run: ``<key>.json``, and while it goes on ``<key>.ckpt.safetensors``.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where they are; a run without a folder keeps nothing.
+    key : str
+        Name of the run.
+    options : RunOptions
+        What to keep, and whether to go on.
+    """
+
+    folder: Path | None = None
+    key: str = ""
+    options: RunOptions = dataclasses.field(default_factory=RunOptions)
+
+    def callbacks(self, every: int) -> list[Callback]:
+        """Return what saves checkpoints every so many epochs, and every minute."""
+        if self.folder is None:
+            return []
+        path = self._path(CHECKPOINT)
+        return [Checkpoint(path, every, seconds=SECONDS, at_end=False, run=self.key)]
+
+    def resume(self) -> Path | None:
+        """Return the checkpoint to go on from, if there is one and the options say so.
+
+        Raises
+        ------
+        CheckpointError
+            If it is of another run.
+        """
+        if self.folder is None or not self._path(CHECKPOINT).exists():
+            return None
+        path = self._path(CHECKPOINT)
+        if not self.options.resume:
+            self.options.note(
+                f"{path} is left from a run that was stopped: starting anew and writing over it "
+                "(--resume goes on from it)"
+            )
+            return None
+        run, epoch = checkpoint_run(path)
+        if run != self.key:
+            raise CheckpointError(f"{path}: is of the run {run!r}, expected {self.key!r}")
+        self.options.note(f"{self.key}: going on after epoch {epoch}")
+        return path
+
+    def keep(self, model: nn.Module) -> None:
+        """Save the weights of the trained model if the options say so."""
+        if self.folder is not None and self.options.save_weights:
+            save_weights(model, self._path(WEIGHTS))
+
+    def read_or_run(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the run whose result is there, or make it and write the result in one step."""
+        path = self._path(".json")
+        if path.exists():
+            run: dict[str, Any] = json.loads(path.read_text())
+            if self.options.save_weights and not self._path(WEIGHTS).exists():
+                self.options.note(f"{path} is there without weights: delete it to run again")
+        else:
+            run = make()
+            write_atomic(path, (json.dumps(run, indent=1) + "\n").encode())
+        self._clean()
+        return run
+
+    def _clean(self) -> None:
+        """Remove the checkpoint, and what writers that were killed have left of it."""
+        self._path(CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, WEIGHTS, ".json"):
+            for part in self._path(name).parent.glob(f".{self.key}{name}.*.part"):
+                part.unlink(missing_ok=True)
+
+    def _path(self, suffix: str) -> Path:
+        if self.folder is None:
+            raise ValueError("a run without a folder has no files")
+        return self.folder / f"{self.key}{suffix}"
