@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import time
 import traceback
@@ -87,6 +88,7 @@ def _recipe(model: dict[str, Any], train: dict[str, Any], **sections: Any) -> Re
     return Recipe.from_dict({"model": model, "train": train, "weights": weights, **sections})
 
 
+LATE = "after the result"
 SAMPLED = {"batch_size": 64, "fanouts": [5, 5]}
 RECIPES: dict[str, Recipe] = {
     "node full batch": _recipe({"hidden": 32}, {"epochs": 120}),
@@ -183,16 +185,24 @@ def uninterrupted(job: Job, folder: Path) -> float:
 
 
 def killed(job: Job, folder: Path, seconds: float, rng: random.Random) -> Counter[str]:
-    """Kill a job up to three times at random moments, then let it end; return what was met."""
-    folder.mkdir()
+    """Kill a job one to three times at random moments, then let it end; return what was met.
+
+    At least once it is killed before its result is there.
+    """
     met: Counter[str] = Counter()
-    for _ in range(rng.randrange(1, 4)):
+    kills, share = rng.randrange(1, 4), 0.8
+    while sum(met.values()) - met[LATE] < 1 or sum(met.values()) < kills:
+        if met[LATE]:
+            shutil.rmtree(folder, ignore_errors=True)
+            share = 0.8
+        folder.mkdir(exist_ok=True)
         pid = fork(lambda: job(folder))
-        time.sleep(rng.uniform(0.0, seconds))
+        time.sleep(rng.uniform(0.0, share * seconds))
         os.kill(pid, signal.SIGKILL)
         status = wait(pid)
         assert status in (0, -signal.SIGKILL), f"{job.name} left with status {status}"
         met[_where(folder, status)] += 1
+        share /= 2
     assert wait(fork(lambda: job(folder))) == 0
     left = sorted(path.name for path in folder.iterdir())
     assert left == [f"{job.key}.json", f"{job.key}.weights.safetensors"], f"left behind: {left}"
@@ -202,7 +212,7 @@ def killed(job: Job, folder: Path, seconds: float, rng: random.Random) -> Counte
 def _where(folder: Path, status: int) -> str:
     names = [path.name for path in folder.iterdir()]
     if status == 0 or any(name.endswith(".json") for name in names):
-        return "after the result"
+        return LATE
     if any(name.endswith(".part") for name in names):
         return "while a checkpoint was written"
     if any(name.endswith(".ckpt.safetensors") for name in names):
