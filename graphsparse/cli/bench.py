@@ -52,6 +52,7 @@ def command(
     numbers = parse_seeds(seeds)
     shares = [parse_shares(edges, "--edges"), parse_shares(weights, "--weights")]
     from graphsparse.training.checkpoint import write_atomic
+    from graphsparse.training.distributed import launched
     from graphsparse.training.recipe import load_recipe
     from graphsparse.training.run_files import RunOptions
     from graphsparse.training.submission import submission
@@ -59,20 +60,23 @@ def command(
     from graphsparse.training.sweep import run_recipe
 
     recipe = load_recipe(file, settings or ())
-    options = RunOptions(resume, save_weights, remark(quiet))
-    steps = Steps(quiet)
     text = f"training {recipe.model.name} on {recipe.data.name}"
     arms = max(len(shares[0]), 1) * max(len(shares[1]), 1)
-    with steps.step("train", text, total=len(numbers) * arms) as advance:
-        runs = run_recipe(
-            recipe,
-            numbers,
-            folder,
-            edges=shares[0],
-            weights=shares[1],
-            on_run=lambda _: advance(),
-            options=options,
-        )
+    with launched(recipe.train.device) as replicas:
+        quiet = quiet or not replicas.is_first
+        options, steps = RunOptions(resume, save_weights, remark(quiet), replicas), Steps(quiet)
+        with steps.step("train", text, total=len(numbers) * arms) as advance:
+            runs = run_recipe(
+                recipe,
+                numbers,
+                folder,
+                edges=shares[0],
+                weights=shares[1],
+                on_run=lambda _: advance(),
+                options=options,
+            )
+    if not replicas.is_first:
+        return
     summaries, line = summarize(runs), ["graphsparse", *sys.argv[1:]]
     facts = [submission([run for run in runs if run["arm"] == s.arm], line) for s in summaries]
     written = {TABLE: markdown_table(summaries), SUBMISSION: json_text(facts)}

@@ -39,24 +39,30 @@ def command(
 ) -> None:
     """Train what a recipe describes.  Runs whose result is in the folder are not run again."""
     numbers = parse_seeds(seeds)
+    from graphsparse.training.distributed import launched
     from graphsparse.training.incidence_recipe import load_any_recipe
     from graphsparse.training.recipe import Recipe
     from graphsparse.training.run_files import RunOptions
 
-    options = RunOptions(resume, save_weights, remark(quiet))
     recipe = load_any_recipe(file, settings or ())
-    steps = Steps(quiet)
-    if isinstance(recipe, Recipe):
-        facts = _run(recipe, numbers, folder, options, steps)
-        lines = _lines
-    else:
-        from graphsparse.cli.train_incidences import lines, run
+    device = recipe.train.device if isinstance(recipe, Recipe) else "cpu"
+    with launched(device) as replicas:
+        quiet = quiet or not replicas.is_first
+        options = RunOptions(resume, save_weights, remark(quiet), replicas)
+        steps = Steps(quiet)
+        if isinstance(recipe, Recipe):
+            facts = _run(recipe, numbers, folder, options, steps)
+            lines = _lines
+        else:
+            from graphsparse.cli.train_incidences import lines, run
 
-        facts = run(recipe, numbers, folder, options, steps)
-    if json:
-        print_json({**facts, "seconds": steps.seconds})
-    else:
-        print_facts(lines(facts))
+            facts = run(recipe, numbers, folder, options, steps)
+        if not replicas.is_first:
+            return
+        if json:
+            print_json({**facts, "seconds": steps.seconds})
+        else:
+            print_facts(lines(facts))
 
 
 def _run(

@@ -143,6 +143,48 @@ def table_of(adjacency: Adjacency) -> NeighborTable:
     return NeighborTable(pattern.indptr, pattern.indices, arcs, None, False, None, None)
 
 
+def part_of(sample: NeighborSample, start: int, stop: int) -> NeighborSample:
+    """Return what a sample holds for the seeds ``start:stop``, with the arcs that were drawn.
+
+    Parameters
+    ----------
+    sample : NeighborSample
+        Of a table of :func:`table_of`, in one piece.
+    start, stop : int
+        Places of the seeds.
+    """
+    ends = np.cumsum(np.bincount(sample.col, minlength=len(sample.nodes)))
+    indptr = np.concatenate([[0], ends]).astype(np.int64)  # arcs are in the order of their targets
+    place = np.full(len(sample.nodes), -1, np.int64)
+    hops, arcs, count = [np.arange(start, stop)], [np.zeros(0, np.int64)], 0
+    for _ in sample.arcs_of_hop:
+        place[hops[-1]] = np.arange(count, count + len(hops[-1]))
+        count += len(hops[-1])
+        arcs.append(members_of(indptr, hops[-1]))
+        reached = sample.row[arcs[-1]]
+        fresh, first = np.unique(reached[place[reached] < 0], return_index=True)
+        hops.append(fresh[np.argsort(first)])
+    place[hops[-1]] = np.arange(count, count + len(hops[-1]))
+    took = np.concatenate(arcs)
+    return NeighborSample(
+        sample.nodes[np.concatenate(hops)],
+        None,
+        place[sample.row[took]],
+        place[sample.col[took]],
+        sample.entries[took],
+        sample.arcs[took],
+        [len(hop) for hop in hops],
+        [len(hop) for hop in arcs[1:]],
+    )
+
+
+def members_of(indptr: Array, rows: Array) -> Array:
+    """Return the entries of some rows, one row after another."""
+    sizes = indptr[rows + 1] - indptr[rows]
+    before = np.cumsum(sizes) - sizes
+    return np.arange(sizes.sum()) + np.repeat(indptr[rows] - before, sizes)
+
+
 def rows_of(x: Features, ids: Array) -> Features:
     """Return some rows (int64 ids) of dense or sparse features."""
     return x.select_rows(ids) if isinstance(x, SparseMatrix) else x[torch.from_numpy(ids)]

@@ -15,6 +15,7 @@ from graphsparse.training.checkpoint import (  # noqa: E402
 from graphsparse.training.compact import CompactReport, MapReport, compact  # noqa: E402
 from graphsparse.training.data import NodeData  # noqa: E402
 from graphsparse.training.distill import DistillationLoss, supervised_loss  # noqa: E402
+from graphsparse.training.distributed import ReplicaError, Replicas, launched  # noqa: E402
 from graphsparse.training.edge_plan import EdgePlan  # noqa: E402
 from graphsparse.training.graph_loop import GraphTrainResult, train_graphs  # noqa: E402
 from graphsparse.training.graphs import GraphBatch, GraphTask  # noqa: E402
@@ -44,11 +45,14 @@ __all__ = [
     "MapReport",
     "NodeData",
     "RankedPairs",
+    "ReplicaError",
+    "Replicas",
     "Schedule",
     "TrainResult",
     "TrainState",
     "adam",
     "compact",
+    "launched",
     "load_weights",
     "project_l0",
     "project_l0_",

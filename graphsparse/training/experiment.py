@@ -98,13 +98,17 @@ class Experiment:
             ``test`` and ``val`` scores at the best epoch, edges, weights and MACs kept, and the
             seconds of each part.  JSON can hold it.
         """
+        files = RunFiles() if files is None else files
+        if recipe.distill.weight > 0.0 and files.replicas.size > 1:
+            raise ValueError(
+                f"distill.weight must be 0 with several replicas, got {recipe.distill.weight}"
+            )
         trimmed, cut = self._trim(recipe, seed)
         loss: Loss = supervised_loss
         teacher = None
         if recipe.distill.weight > 0.0:
             teacher = self.teacher(recipe, seed)
             loss = DistillationLoss(teacher.logits, recipe.distill.weight)
-        files = RunFiles() if files is None else files
         clock = Clock()
         data = self.data.with_graph(trimmed)
         model, result = _fit(data, recipe, seed, loss, self._features, files)
@@ -200,6 +204,7 @@ def _fit(
         keep_weights=False,
         keep_logits=files is None,
         resume=keeper.resume(),
+        replicas=keeper.replicas,
         features=rows,
         batch_size=options.batch_size,
         fanouts=options.fanouts,

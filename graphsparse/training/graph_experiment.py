@@ -135,6 +135,7 @@ class GraphExperiment:
             callbacks=files.callbacks(options.checkpoint_every),
             stateful=stateful,
             resume=files.resume(),
+            replicas=files.replicas,
         )
         seconds = clock.seconds(result.history)
         files.keep(model)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from graphsparse.checks import check_count
 from graphsparse.training.callbacks import EarlyStopping
-from graphsparse.training.epochs import Scores, best_of, open_run, run_epochs
+from graphsparse.training.distributed import Replicas
+from graphsparse.training.epochs import Scores, best_of, descend, open_run, run_epochs
 from graphsparse.training.graphs import GraphBatch, GraphTask
 from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.loop import adam
@@ -57,6 +58,7 @@ def train_graphs(
     callbacks: Sequence[Callback] = (),
     stateful: dict[str, Stateful] | None = None,
     resume: str | Path | None = None,
+    replicas: Replicas | None = None,
 ) -> GraphTrainResult:
     """Train on a set of graphs and remember the best validation epoch.
 
@@ -71,12 +73,12 @@ def train_graphs(
         Passes over the training graphs.
     batch_size : int
         Graphs of a step; the last, smaller batch of an epoch is used too unless it is a single
-        graph.
+        graph, or has fewer graphs than there are replicas.
     optimizer : torch.optim.Optimizer, optional
         Adam with lr 1e-3 when left out.
     patience : int
         Stop after that many epochs without a better validation score; 0 never.
-    callbacks, stateful, resume
+    callbacks, stateful, resume, replicas
         As in :func:`train`.
 
     Returns
@@ -93,13 +95,15 @@ def train_graphs(
     optimizer = adam(model, 1e-3, 0.0) if optimizer is None else optimizer
     callbacks = with_patience(callbacks, patience)
     state = TrainState(model, optimizer, task, stateful=dict(stateful or {}))
-    open_run(state, callbacks, resume)
+    replicas = Replicas() if replicas is None else replicas
+    open_run(state, callbacks, resume, replicas)
     run_epochs(
         state,
         epochs,
-        lambda state: _epoch(model, task, batch_size, optimizer, state.epoch),
+        lambda state: _epoch(state, batch_size, replicas),
         _evaluate,
         callbacks=callbacks,
+        replicas=replicas,
     )
     return result_of(state)
 
@@ -162,28 +166,23 @@ def _call(model: nn.Module, batch: GraphBatch) -> Tensor:
     return output
 
 
-def _batches(ids: Tensor, size: int) -> Iterator[Tensor]:
+def _batches(ids: Tensor, size: int, least: int) -> Iterator[Tensor]:
     for part in ids[torch.randperm(len(ids))].split(size):
-        if len(part) > 1 or size == 1 or len(ids) == 1:
+        if len(part) >= least and (len(part) > 1 or size == 1 or len(ids) == 1):
             yield part
 
 
-def _epoch(
-    model: nn.Module, task: GraphTask, size: int, optimizer: torch.optim.Optimizer, epoch: int
-) -> float:
+def _epoch(state: TrainState, size: int, replicas: Replicas) -> float:
+    task, model = state.data, state.model
     model.train()
     total, count = 0.0, 0
-    for ids in _batches(task.train, size):
-        batch = task.batch(ids)
-        optimizer.zero_grad()
+    for ids in _batches(task.train, size, replicas.size):
+        batch = task.batch(replicas.shard(ids))
+        state.optimizer.zero_grad()
         known = ~batch.y.isnan()
-        output = _call(model, batch)[known]
         kind = F.mse_loss if task.metric == "rmse" else F.binary_cross_entropy_with_logits
-        loss = kind(output, batch.y[known])
-        number = float(loss.detach())
-        if not abs(number) < float("inf"):
-            raise FloatingPointError(f"loss must be finite, got {number} in epoch {epoch + 1}")
-        loss.backward()
-        optimizer.step()
+        with replicas.own_draws():
+            loss = kind(_call(model, batch)[known], batch.y[known])
+        number = descend(state, loss, int(known.sum()), replicas)
         total, count = total + number * len(ids), count + len(ids)
     return total / count

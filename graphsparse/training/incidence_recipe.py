@@ -179,6 +179,11 @@ def run_incidence_recipe(
     list of dict
         Keys ``seed``, ``recipe``, ``result``; one file of ``folder`` each.
     """
+    options = RunOptions() if options is None else options
+    if options.replicas.size > 1:
+        raise ValueError(
+            f"incidences must be trained by one process, got {options.replicas.size} replicas"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     task = functools.cache(lambda: load_task(recipe.data))
@@ -189,7 +194,7 @@ def run_incidence_recipe(
 
     runs = []
     for seed in seeds:
-        files = RunFiles(folder, run_name(recipe, seed), options or RunOptions())
+        files = RunFiles(folder, run_name(recipe, seed), options)
         run = files.read_or_run(functools.partial(make, seed, files))
         runs.append(run)
         if on_run is not None:

@@ -108,6 +108,7 @@ class LinkExperiment:
             callbacks=files.callbacks(options.checkpoint_every),
             stateful=stateful,
             resume=files.resume(),
+            replicas=files.replicas,
         )
         seconds = clock.seconds(result.history)
         files.keep(model)

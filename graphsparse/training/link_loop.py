@@ -11,7 +11,8 @@ from torch import Tensor
 
 from graphsparse.checks import check_count
 from graphsparse.models.links import LinkModel
-from graphsparse.training.epochs import Scores, open_run, run_epochs
+from graphsparse.training.distributed import Replicas
+from graphsparse.training.epochs import Scores, check_finite, open_run, run_epochs
 from graphsparse.training.graph_loop import GraphTrainResult, result_of, with_patience
 from graphsparse.training.heap import keep_freed_memory
 from graphsparse.training.link_metrics import hits_at, mean_reciprocal_rank, metric_of
@@ -38,6 +39,7 @@ def train_links(
     callbacks: Sequence[Callback] = (),
     stateful: dict[str, Stateful] | None = None,
     resume: str | Path | None = None,
+    replicas: Replicas | None = None,
 ) -> GraphTrainResult:
     """Train a link predictor and remember the best validation epoch.
 
@@ -59,7 +61,7 @@ def train_links(
         Epochs between evaluations; the last epoch is always evaluated.
     patience : int
         Stop after that many epochs without a better validation score; 0 never.
-    callbacks, stateful, resume
+    callbacks, stateful, resume, replicas
         As in :func:`train`.
 
     Returns
@@ -75,20 +77,22 @@ def train_links(
     Notes
     -----
     The loss is the cross-entropy of true and false pairs; gradients are cut to norm 1.  All
-    randomness is torch's generator.
+    randomness is torch's generator.  Replicas share the pairs out; each encodes the whole graph.
     """
     check_count("epochs", epochs, low=1)
     optimizer = adam(model, 0.005, 0.0) if optimizer is None else optimizer
     callbacks = with_patience(callbacks, patience)
     state = TrainState(model, optimizer, task, stateful=dict(stateful or {}))
-    open_run(state, callbacks, resume)
+    replicas = Replicas() if replicas is None else replicas
+    open_run(state, callbacks, resume, replicas)
     run_epochs(
         state,
         epochs,
-        lambda state: _epoch(model, task, batch_size, epoch_size, optimizer, state.epoch),
+        lambda state: _epoch(state, batch_size, epoch_size, replicas),
         _evaluate,
         callbacks=callbacks,
         every=evaluate_every,
+        replicas=replicas,
     )
     return result_of(state)
 
@@ -134,25 +138,23 @@ def _batches(count: int, size: int, limit: int) -> Iterator[Tensor]:
     yield from order[: limit or count].split(size)
 
 
-def _epoch(
-    model: LinkModel,
-    task: LinkTask,
-    size: int,
-    limit: int,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-) -> float:
+def _epoch(state: TrainState, size: int, limit: int, replicas: Replicas) -> float:
+    task, model = state.data, state.model
     model.train()
     total, count = 0.0, 0
     for ids in _batches(len(task.train), size, limit):
-        optimizer.zero_grad()
-        pairs = torch.cat([task.train[ids], task.false_pairs(len(ids))])
-        vectors = model.encode(task.x, task.adjacency)
-        loss = _descend(model, vectors, pairs)
-        if not abs(loss) < float("inf"):
-            raise FloatingPointError(f"loss must be finite, got {loss} in epoch {epoch + 1}")
+        state.optimizer.zero_grad()
+        true, false = task.train[ids], task.false_pairs(len(ids))
+        own = [replicas.shard(pairs) for pairs in (true, false)]
+        loss = 0.0
+        with replicas.own_draws():
+            if len(own[0]):
+                vectors = model.encode(task.x, task.adjacency)  # type: ignore[operator]
+                loss = _descend(model, vectors, torch.cat(own))  # type: ignore[arg-type]
+        loss = replicas.average(model.parameters(), loss, len(own[0]))
+        check_finite(loss, state.epoch + 1)
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
+        state.optimizer.step()
         total, count = total + loss * len(ids), count + len(ids)
     return total / count
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from graphsparse.checks import check_choice, check_count
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
+from graphsparse.training.distributed import Replicas
 from graphsparse.training.edge_plan import EdgePlan
 from graphsparse.training.epochs import Scores, best_of, open_run, run_epochs
 from graphsparse.training.heap import keep_freed_memory
@@ -96,6 +97,7 @@ def train(
     edges: EdgePlan | None = None,
     prefetch_threads: int = 1,
     evaluate_every: int = 1,
+    replicas: Replicas | None = None,
 ) -> TrainResult:
     """Train a node classifier and remember its best validation epoch.
 
@@ -141,6 +143,9 @@ def train(
         Threads that draw batches ahead; they change no result.
     evaluate_every : int
         Epochs between evaluations, and the last one; between them scores repeat.
+    replicas : Replicas, optional
+        Processes that share each batch out; see :func:`~graphsparse.training.launched`.  Logits
+        and weights of the best epoch are the first one's.
 
     Returns
     -------
@@ -161,11 +166,10 @@ def train(
     measure = metric_by_name(metric) if isinstance(metric, str) else metric
     optimizer = adam(model) if optimizer is None else optimizer
     state = TrainState(model, optimizer, data, stateful=dict(stateful or {}))
-    open_run(state, callbacks, resume)
+    open_run(state, callbacks, resume, replicas)
     size = check_count("batch_size", batch_size)
-    passes = make_passes(
-        model, data, features, size, fanouts, edges=edges, threads=prefetch_threads
-    )
+    drawing: dict[str, Any] = {"edges": edges, "threads": prefetch_threads, "replicas": replicas}
+    passes = make_passes(model, data, features, size, fanouts, **drawing)
     run_epochs(
         state,
         epochs,
@@ -173,6 +177,7 @@ def train(
         lambda state: _evaluate(state, passes, measure, best, (keep_logits, keep_weights)),
         callbacks=callbacks,
         every=evaluate_every,
+        replicas=replicas,
     )
     return _result(state)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,9 @@ from graphsparse.models.backbones import Backbone
 from graphsparse.models.rows import RowModel
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
+from graphsparse.training.distributed import Replicas
 from graphsparse.training.edge_plan import EdgePlan
+from graphsparse.training.epochs import descend
 from graphsparse.training.sampled_passes import SampledPasses
 from graphsparse.training.state import TrainState
 
@@ -46,6 +48,7 @@ def make_passes(
     *,
     edges: EdgePlan | None = None,
     threads: int = 1,
+    replicas: Replicas | None = None,
 ) -> Passes:
     """Return the passes of a model."""
     name = type(model).__name__
@@ -53,14 +56,17 @@ def make_passes(
         if fanouts or edges is not None:
             given = "fanouts" if fanouts else "edges"
             raise ValueError(f"{given} must be left out for a model of rows, got {name}")
-        return RowPasses(model, data, features, batch_size)
+        return RowPasses(model, data, features, batch_size, replicas)
     if features is not None:
         raise ValueError(f"features are for models of precomputed rows such as ADPA, got {name}")
     if bool(batch_size) != bool(fanouts):
         given = "only batch_size" if batch_size else "only fanouts"
         raise ValueError(f"batch_size and fanouts must be given together to {name}, got {given}")
     if batch_size:
-        return SampledPasses(model, data, batch_size, fanouts, edges=edges, threads=threads)
+        drawing: dict[str, Any] = {"edges": edges, "threads": threads, "replicas": replicas}
+        return SampledPasses(model, data, batch_size, fanouts, **drawing)
+    if replicas is not None and replicas.size > 1:
+        raise ValueError("batch_size must be above 0 with several replicas, got 0")
     if edges is not None:
         raise ValueError(f"edges must be left out without batch_size, got when={edges.when!r}")
     return GraphPasses(model, data)
@@ -80,7 +86,8 @@ class GraphPasses:
         """Train for one epoch and return its loss."""
         self._model.train()
         state.optimizer.zero_grad()
-        value = _descend(loss(self._forward(), self._data), state)
+        count = len(self._data.train)
+        value = descend(state, loss(self._forward(), self._data), count, Replicas())
         self._shared = self._prefix()
         self._logits = None
         return value
@@ -123,13 +130,24 @@ class RowPasses:
         What ``model.precompute`` returns.
     batch_size : int
         Training nodes of a step, in random order; 0: all of them in one step.
+    replicas : Replicas, optional
+        Who share the rows of a step out.
     """
 
     tests_every_epoch = False
 
     def __init__(
-        self, model: RowModel, data: NodeData, features: Tensor | None, batch_size: int
+        self,
+        model: RowModel,
+        data: NodeData,
+        features: Tensor | None,
+        batch_size: int,
+        replicas: Replicas | None = None,
     ) -> None:
+        self._replicas = Replicas() if replicas is None else replicas
+        if self._replicas.size > 1 and model.needs_all_rows:
+            size = self._replicas.size
+            raise ValueError(f"this model mixes nodes: it trains in one process, got {size}")
         if features is None:
             features = model.precompute(data.graph, data.x).to(data.y.device)
         if len(features) != data.graph.num_nodes:
@@ -139,7 +157,7 @@ class RowPasses:
                              f"got {batch_size}")  # fmt: skip
         self._model, self._data, self._features = model, data, features
         self._batch_size, self._whole = batch_size, model.needs_all_rows
-        self._train = self._rows(data.train) if not batch_size else None
+        self._train = self._rows(self._replicas.shard(data.train)) if not batch_size else None
         self._val = self._rows(data.val)
 
     def _rows(self, ids: Tensor) -> Tensor | None:
@@ -148,16 +166,23 @@ class RowPasses:
     def step(self, state: TrainState, loss: Loss) -> float:
         """Train for one epoch and return its mean loss."""
         self._model.train()
+        replicas = self._replicas
         if loss is not supervised_loss:
-            if self._batch_size:
-                raise ValueError("batch_size must be 0 with a loss that looks at all nodes")
+            if self._batch_size or replicas.size > 1:
+                raise ValueError(
+                    "batch_size must be 0, and replicas 1, with a loss that looks at all nodes, "
+                    f"got {self._batch_size} and {replicas.size}"
+                )
             state.optimizer.zero_grad()
-            return _descend(loss(self._model(self._features), self._data), state)
+            value = loss(self._model(self._features), self._data)
+            return descend(state, value, len(self._data.train), replicas)
         total = 0.0
-        for ids in self._batches():
+        for whole in self._batches():
             state.optimizer.zero_grad()
-            value = F.cross_entropy(self._logits(ids), self._data.y[ids])
-            total += _descend(value, state) * len(ids)
+            ids = replicas.shard(whole)
+            with replicas.own_draws():
+                part = F.cross_entropy(self._logits(ids), self._data.y[ids]) if len(ids) else None
+            total += descend(state, part, len(ids), replicas) * len(whole)
         return total / len(self._data.train)
 
     def _batches(self) -> Sequence[Tensor]:
@@ -187,12 +212,3 @@ class RowPasses:
         step = max(len(features), 1) if self._whole else _ROWS
         with torch.no_grad():
             return torch.cat([self._model(part) for part in features.split(step)])
-
-
-def _descend(value: Tensor, state: TrainState) -> float:
-    number = float(value.detach())
-    if not abs(number) < float("inf"):
-        raise FloatingPointError(f"loss must be finite, got {number} in epoch {state.epoch + 1}")
-    value.backward()
-    state.optimizer.step()
-    return number

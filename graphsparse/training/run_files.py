@@ -17,6 +17,7 @@ from graphsparse.training.checkpoint import (
     save_weights,
     write_atomic,
 )
+from graphsparse.training.distributed import Replicas
 from graphsparse.training.state import Callback
 
 SECONDS = 60.0  # between checkpoints, where the recipe does not ask for more
@@ -39,11 +40,14 @@ class RunOptions:
         Keep the weights after the last epoch beside each result.
     note : callable
         Gets one line on each checkpoint that is found.
+    replicas : Replicas
+        Processes that train together.  The first one writes; all read the checkpoints.
     """
 
     resume: bool = False
     save_weights: bool = False
     note: Callable[[str], None] = _silent
+    replicas: Replicas = dataclasses.field(default_factory=Replicas)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,11 @@ class RunFiles:
     key: str = ""
     options: RunOptions = dataclasses.field(default_factory=RunOptions)
 
+    @property
+    def replicas(self) -> Replicas:
+        """The processes that carry the run out."""
+        return self.options.replicas
+
     def callbacks(self, every: int) -> list[Callback]:
         """Return what saves checkpoints every so many epochs, and every minute."""
         if self.folder is None:
@@ -79,11 +88,13 @@ class RunFiles:
         CheckpointError
             If it is of another run.
         """
-        if self.folder is None or not self._path(CHECKPOINT).exists():
+        if self.folder is None:
             return None
         path = self._path(CHECKPOINT)
+        if not self.replicas.agree(path.exists):
+            return None
         if not self.options.resume:
-            self.options.note(
+            self._note(
                 f"{path} is left from a run that was stopped: starting anew and writing over it "
                 "(--resume goes on from it)"
             )
@@ -91,26 +102,35 @@ class RunFiles:
         run, epoch = checkpoint_run(path)
         if run != self.key:
             raise CheckpointError(f"{path}: is of the run {run!r}, expected {self.key!r}")
-        self.options.note(f"{self.key}: going on after epoch {epoch}")
+        self._note(f"{self.key}: going on after epoch {epoch}")
         return path
 
     def keep(self, model: nn.Module) -> None:
         """Save the weights of the trained model if the options say so."""
-        if self.folder is not None and self.options.save_weights:
+        if self.folder is not None and self.options.save_weights and self.replicas.is_first:
             save_weights(model, self._path(WEIGHTS))
 
     def read_or_run(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the run whose result is there, or make it and write the result in one step."""
         path = self._path(".json")
-        if path.exists():
-            run: dict[str, Any] = json.loads(path.read_text())
+        if self.replicas.agree(path.exists):
+            run = self.replicas.agree(lambda: json.loads(path.read_text()))
             if self.options.save_weights and not self._path(WEIGHTS).exists():
-                self.options.note(f"{path} is there without weights: delete it to run again")
+                self._note(f"{path} is there without weights: delete it to run again")
         else:
-            run = make()
-            write_atomic(path, (json.dumps(run, indent=1) + "\n").encode())
-        self._clean()
+            made = make()
+            run = self.replicas.agree(lambda: self._write(path, made))
+        if self.replicas.is_first:
+            self._clean()
+        return dict(run)
+
+    def _write(self, path: Path, run: dict[str, Any]) -> dict[str, Any]:
+        write_atomic(path, (json.dumps(run, indent=1) + "\n").encode())
         return run
+
+    def _note(self, text: str) -> None:
+        if self.replicas.is_first:
+            self.options.note(text)
 
     def _clean(self) -> None:
         """Remove the checkpoint, and what writers that were killed have left of it."""

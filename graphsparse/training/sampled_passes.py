@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from graphsparse.checks import check_count
 from graphsparse.loaders.numbered import in_threads
 from graphsparse.models.layers import Features
-from graphsparse.models.sampled import SampledAdjacency, rows_of, table_of
+from graphsparse.models.sampled import SampledAdjacency, part_of, rows_of, table_of
 from graphsparse.operators.neighbor_sampling import sample_neighbors
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import Loss, supervised_loss
+from graphsparse.training.distributed import Replicas
 from graphsparse.training.edge_plan import EdgePlan
+from graphsparse.training.epochs import descend
 from graphsparse.training.state import TrainState
 
-Batch = tuple[Tensor, Features, SampledAdjacency]
+Batch = tuple[int, Tensor, Features, SampledAdjacency]  # nodes of all replicas, own nodes, ...
 
 
 class SampledPasses:
@@ -39,6 +41,9 @@ class SampledPasses:
         What is thinned out on the way.
     threads : int
         That draw batches ahead; 0: none.
+    replicas : Replicas, optional
+        Who share the nodes of a step out.  Each draws the neighbours of the whole batch and takes
+        what its own nodes need, so that a node's neighbours do not depend on their number.
     """
 
     tests_every_epoch = True
@@ -52,7 +57,9 @@ class SampledPasses:
         *,
         edges: EdgePlan | None = None,
         threads: int = 1,
+        replicas: Replicas | None = None,
     ) -> None:
+        self._replicas = Replicas() if replicas is None else replicas
         self._model, self._whole, self._data = model, data, data
         self._batch_size = check_count("batch_size", batch_size, low=1)
         self._fanouts = [check_count("fanouts", fan, low=-1) for fan in fanouts]
@@ -70,19 +77,16 @@ class SampledPasses:
         self._model.train()
         self._logits = None
         total = 0.0
-        for ids, x, adjacency in self._batches(state.epoch):
+        for size, ids, x, adjacency in self._batches(state.epoch):
             state.optimizer.zero_grad()
-            logits = self._model(x, adjacency)[: len(ids)]
-            value = F.cross_entropy(logits, self._data.y[ids])
-            number = float(value.detach())
-            if not abs(number) < float("inf"):
-                raise FloatingPointError(
-                    f"loss must be finite, got {number} in epoch {state.epoch + 1}"
-                )
-            value.backward()
-            state.optimizer.step()
-            total += number * len(ids)
+            with self._replicas.own_draws():
+                part = self._loss(ids, x, adjacency) if len(ids) else None
+            total += descend(state, part, len(ids), self._replicas) * size
         return total / len(self._data.train)
+
+    def _loss(self, ids: Tensor, x: Features, adjacency: SampledAdjacency) -> Tensor:
+        logits = self._model(x, adjacency)[: len(ids)]
+        return F.cross_entropy(logits, self._data.y[ids])
 
     def validate(self) -> Tensor:
         """Return the evaluation-mode logits of the validation nodes."""
@@ -123,6 +127,9 @@ class SampledPasses:
             batch=number % 2**32,
             threads=1 if self._threads else None,
         )
+        start, stop = self._replicas.bounds(len(ids))
+        if stop - start < len(ids):
+            sample = part_of(sample, start, stop)
         kept = None if self._edges is None else self._edges.kept(sample, number)
         adjacency = SampledAdjacency(self._data.adjacency, sample, kept)
-        return ids, rows_of(self._data.x, sample.nodes), adjacency
+        return len(ids), ids[start:stop], rows_of(self._data.x, sample.nodes), adjacency

@@ -18,6 +18,7 @@ from graphsparse.datasets import describe_dataset, load_dataset
 from graphsparse.graph import Graph
 from graphsparse.operators.amud import amud
 from graphsparse.training.data import NodeData, degree_features
+from graphsparse.training.distributed import Replicas
 from graphsparse.training.experiment import Experiment
 from graphsparse.training.graph_experiment import GraphExperiment
 from graphsparse.training.graphs import GraphTask
@@ -174,7 +175,9 @@ def run_recipe(
     arms = [Arm(f"{recipe.data.name} {recipe.model.name}", recipe)]
     if edges or weights:
         arms = grid(recipe, edges=edges, weights=weights)
-    return sweep(load_experiment(recipe), arms, seeds, folder, on_run=on_run, options=options)
+    replicas = Replicas() if options is None else options.replicas
+    experiment = replicas.after_first(lambda: load_experiment(recipe))
+    return sweep(experiment, arms, seeds, folder, on_run=on_run, options=options)
 
 
 def load_experiment(recipe: Recipe) -> AnyExperiment:

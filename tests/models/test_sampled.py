@@ -12,9 +12,9 @@ from graphs import TOYS, random_graph
 from graphsparse import Graph
 from graphsparse.models import GAT, GCN, GIN, SAGE, Adjacency, Backbone, GINAttentionNet
 from graphsparse.models.layerwise import infer_by_layers
-from graphsparse.models.sampled import SampledAdjacency, table_of
+from graphsparse.models.sampled import SampledAdjacency, part_of, table_of
 from graphsparse.models.sparse import SparseMatrix
-from graphsparse.operators.neighbor_sampling import sample_neighbors
+from graphsparse.operators.neighbor_sampling import NeighborSample, sample_neighbors
 
 MODELS: dict[str, Callable[[int], Backbone]] = {
     "gcn": lambda layers: GCN(5, 4, 3, layers=layers),
@@ -156,3 +156,44 @@ def test_inference_by_layers_refuses_other_models() -> None:
     graph = Adjacency(random_graph(2, 15, 60).coalesce())
     with pytest.raises(TypeError, match="model must be a GCN, SAGE, GAT or GIN, got GINAtt"):
         infer_by_layers(MODELS["gin_attention"](2), torch.randn(15, 5), graph)
+
+
+def slow_part(sample: NeighborSample, seeds: list[int]) -> tuple[list[set[int]], set[int]]:
+    """Nodes that each hop reaches first from some seeds, and the arcs on the way."""
+    hops, arcs = [set(seeds)], set()
+    for _ in sample.arcs_of_hop:
+        found = set()
+        for arc in range(len(sample.col)):
+            if int(sample.col[arc]) in hops[-1]:
+                arcs.add(arc)
+                found.add(int(sample.row[arc]))
+        hops.append(found - set().union(*hops))
+    return hops, arcs
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_part_of_a_sample_is_what_its_seeds_need(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = graph_of(seed)
+    whole = Adjacency(graph)
+    count = int(rng.integers(1, graph.num_nodes + 1))
+    seeds = rng.permutation(graph.num_nodes)[:count]
+    layers = int(rng.integers(1, 4))
+    sample = sample_neighbors(table_of(whole), seeds, [2] * layers, seed=seed)
+    start, stop = sorted(rng.integers(0, count + 1, 2).tolist())
+    part = part_of(sample, start, stop)
+    hops, arcs = slow_part(sample, list(range(start, stop)))
+    assert part.nodes_of_hop == [len(hop) for hop in hops]
+    assert part.nodes[: stop - start].tolist() == seeds[start:stop].tolist()
+    assert set(part.nodes.tolist()) == {int(sample.nodes[at]) for hop in hops for at in hop}
+    assert sorted(part.arcs.tolist()) == sorted(sample.arcs[list(arcs)].tolist())
+    ends = {(int(sample.nodes[sample.row[a]]), int(sample.nodes[sample.col[a]])) for a in arcs}
+    nodes = part.nodes
+    assert set(zip(nodes[part.row].tolist(), nodes[part.col].tolist(), strict=True)) == ends
+    if start == stop:
+        return
+    torch.manual_seed(seed)
+    model = SAGE(5, 4, 3, layers=layers).eval()
+    x = torch.randn(graph.num_nodes, 5)
+    both = [model(x[torch.from_numpy(s.nodes)], SampledAdjacency(whole, s)) for s in (sample, part)]
+    torch.testing.assert_close(both[0][start:stop], both[1][: stop - start])
