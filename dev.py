@@ -26,7 +26,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "graphsparse-stamp.json"
 LOG = VENV / "install.log"
-EXTRAS = ("gnn", "viz", "redis")
+EXTRAS = ("gnn", "viz", "redis", "tensorboard")
 PACKAGE_FILES = ("graphsparse", "cuda", "datasets", "CMakeLists.txt", "pyproject.toml")
 CXX_SUFFIXES = {".hpp", ".cpp", ".cu"}
 PIP = ("install", "-q", "--disable-pip-version-check", "--no-input", "--root-user-action=ignore")

@@ -110,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         sizes = ["--nodes", str(arguments.nodes), "--edges", str(arguments.edges)]
         make = ["-m", "graphsparse", "datasets", "make", "ogbn-like", "--out", name, *sizes]
-        subprocess.run([sys.executable, *make], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, *make], check=True, stdout=subprocess.DEVNULL, cwd=name)
         (one,) = run(Path(name), 1, arguments.epochs)
         several = run(Path(name), arguments.replicas, arguments.epochs)
     pairs = zip(one["loss"], several[0]["loss"], strict=True)

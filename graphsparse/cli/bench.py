@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from graphsparse.cli.console import Steps, print_facts, print_json, remark
-from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights
+from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights, TensorBoard
 from graphsparse.cli.settings import parse_seeds, parse_shares
 
 TABLE, SUBMISSION, PLOT = "results.md", "ogb_submission.json", "front.svg"
@@ -41,6 +41,7 @@ def command(
     ] = Path("runs"),
     resume: Resume = False,
     save_weights: SaveWeights = False,
+    tensorboard: TensorBoard = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -64,7 +65,8 @@ def command(
     arms = max(len(shares[0]), 1) * max(len(shares[1]), 1)
     with launched(recipe.train.device) as replicas:
         quiet = quiet or not replicas.is_first
-        options, steps = RunOptions(resume, save_weights, remark(quiet), replicas), Steps(quiet)
+        options = RunOptions(resume, save_weights, tensorboard, remark(quiet), replicas)
+        steps = Steps(quiet)
         with steps.step("train", text, total=len(numbers) * arms) as advance:
             runs = run_recipe(
                 recipe,

@@ -45,3 +45,7 @@ Resume = Annotated[
 SaveWeights = Annotated[
     bool, typer.Option("--save-weights", help="Keep the weights after the last epoch of each run.")
 ]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", file_okay=False, help="Gets event files of each run."),
+]

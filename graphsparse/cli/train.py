@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphsparse.cli.console import Steps, print_facts, print_json, remark
-from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights
+from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights, TensorBoard
 from graphsparse.cli.settings import parse_seeds
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def command(
     ] = Path("runs"),
     resume: Resume = False,
     save_weights: SaveWeights = False,
+    tensorboard: TensorBoard = None,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -48,7 +49,7 @@ def command(
     device = recipe.train.device if isinstance(recipe, Recipe) else "cpu"
     with launched(device) as replicas:
         quiet = quiet or not replicas.is_first
-        options = RunOptions(resume, save_weights, remark(quiet), replicas)
+        options = RunOptions(resume, save_weights, tensorboard, remark(quiet), replicas)
         steps = Steps(quiet)
         if isinstance(recipe, Recipe):
             facts = _run(recipe, numbers, folder, options, steps)

@@ -6,7 +6,12 @@ from graphsparse.checks import require
 
 require("torch", "gnn", "graphsparse.training")
 
-from graphsparse.training.callbacks import Checkpoint, EarlyStopping, JsonLog  # noqa: E402
+from graphsparse.training.callbacks import (  # noqa: E402
+    Checkpoint,
+    EarlyStopping,
+    JsonLog,
+    TensorBoardLog,
+)
 from graphsparse.training.checkpoint import (  # noqa: E402
     CheckpointError,
     load_weights,
@@ -48,6 +53,7 @@ __all__ = [
     "ReplicaError",
     "Replicas",
     "Schedule",
+    "TensorBoardLog",
     "TrainResult",
     "TrainState",
     "adam",

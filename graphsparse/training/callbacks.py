@@ -1,12 +1,13 @@
-"""Early stopping, checkpoints and the JSON-lines log."""
+"""Early stopping, checkpoints, the JSON-lines log and the one of TensorBoard."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
+from typing import Any
 
-from graphsparse.checks import check_count
+from graphsparse.checks import check_count, require
 from graphsparse.training.checkpoint import save_checkpoint, write_atomic
 from graphsparse.training.state import Callback, TrainState
 
@@ -109,8 +110,46 @@ class JsonLog(Callback):
         """Write the epoch's line."""
         line = {
             "epoch": state.epoch,
-            **{name: values[-1] for name, values in state.history.items()},
+            **{name: values[-1] for name, values in state.history.items() if values},
         }
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         return False
+
+
+class TensorBoardLog(Callback):
+    """Write the figures of every epoch for TensorBoard (extra ``tensorboard``).
+
+    Parameters
+    ----------
+    folder : str or Path
+        Gets the event files.  What other runs have left there for the same epochs is hidden.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the package ``tensorboard`` is not installed.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        require("tensorboard", "tensorboard", "the log for TensorBoard")
+        self.folder = Path(folder)
+        self._writer: Any = None
+
+    def on_start(self, state: TrainState) -> None:
+        """Open an event file."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(self.folder), purge_step=state.epoch + 1)
+
+    def on_epoch(self, state: TrainState) -> bool:
+        """Write the epoch's figures through to the file."""
+        for name, values in state.history.items():
+            if values:
+                self._writer.add_scalar(name, values[-1], state.epoch)
+        self._writer.flush()
+        return False
+
+    def on_end(self, state: TrainState) -> None:
+        """Close the file."""
+        self._writer.close()

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from graphsparse.training.callbacks import Checkpoint
+from graphsparse.checks import require
+from graphsparse.training.callbacks import Checkpoint, TensorBoardLog
 from graphsparse.training.checkpoint import (
     CheckpointError,
     checkpoint_run,
@@ -38,6 +39,8 @@ class RunOptions:
         Go on from the checkpoints of runs that were stopped.
     save_weights : bool
         Keep the weights after the last epoch beside each result.
+    tensorboard : Path, optional
+        Folder that gets a sub-folder of event files per run.
     note : callable
         Gets one line on each checkpoint that is found.
     replicas : Replicas
@@ -46,8 +49,13 @@ class RunOptions:
 
     resume: bool = False
     save_weights: bool = False
+    tensorboard: Path | None = None
     note: Callable[[str], None] = _silent
     replicas: Replicas = dataclasses.field(default_factory=Replicas)
+
+    def __post_init__(self) -> None:
+        if self.tensorboard is not None:
+            require("tensorboard", "tensorboard", "the log for TensorBoard")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,11 +82,14 @@ class RunFiles:
         return self.options.replicas
 
     def callbacks(self, every: int) -> list[Callback]:
-        """Return what saves checkpoints every so many epochs, and every minute."""
-        if self.folder is None:
-            return []
-        path = self._path(CHECKPOINT)
-        return [Checkpoint(path, every, seconds=SECONDS, at_end=False, run=self.key)]
+        """Return what saves checkpoints every so many epochs and every minute, and what logs."""
+        found: list[Callback] = []
+        if self.folder is not None:
+            path = self._path(CHECKPOINT)
+            found = [Checkpoint(path, every, seconds=SECONDS, at_end=False, run=self.key)]
+        if self.options.tensorboard is not None:
+            found.append(TensorBoardLog(self.options.tensorboard / self.key))
+        return found
 
     def resume(self) -> Path | None:
         """Return the checkpoint to go on from, if there is one and the options say so.

@@ -87,3 +87,14 @@ def test_remarks_go_to_stderr_and_errors_have_a_status(
         assert (status, err.count("is left from a run that was stopped")) == (0, 1)
         assert json.loads(text)
         assert not left.exists()
+
+
+def test_event_files_lie_below_the_folder_that_was_named(
+    call: Callable[..., tuple[int, str, str]], recipe: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    options = ["--set", "train.epochs=2", "--out", tmp_path / "runs", "--seeds", "0,1"]
+    assert call("train", recipe, *options, "--tensorboard", tmp_path / "events")[0] == 0
+    runs = sorted(path.stem for path in (tmp_path / "runs").iterdir())
+    assert sorted(path.name for path in (tmp_path / "events").iterdir()) == runs
+    assert all(list(folder.glob("events*")) for folder in (tmp_path / "events").iterdir())
