@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphsparse.checks import require
 from graphsparse.operators.amud_estimator import AmudEstimator
+from graphsparse.operators.baswana_sen import baswana_sen
 from graphsparse.operators.degree_resistance import degree_resistance
 from graphsparse.operators.disparity import disparity
 from graphsparse.operators.fastrp import FastRP
@@ -100,6 +101,7 @@ def _sparsifier(operator: Callable[..., Any], method: str) -> type[BaseTransform
 
 Teddy = _sparsifier(teddy, "teddy")
 RandomEdges = _sparsifier(random_edges, "random")
+BaswanaSen = _sparsifier(baswana_sen, "baswana_sen")
 DegreeResistance = _sparsifier(degree_resistance, "degree_resistance")
 Disparity = _sparsifier(disparity, "disparity")
 ForestFire = _sparsifier(forest_fire, "forest_fire")

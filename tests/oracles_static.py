@@ -381,8 +381,70 @@ def spanner(case: Case, lengths: str = "inverse") -> list[float]:
     return arrivals([e for part in spanner_levels(case, lengths) for e in part])
 
 
+def growth(case: Case, k: int) -> tuple[list[int], list[int]]:
+    """Edges of a Baswana-Sen spanner by the phase that adds them, and the rest (lengths 1/w)."""
+    length = [1 / w for w in case.w]
+    rank = {e: (length[e], case.tie[e], e) for e in range(len(case.edges))}
+    used = sum(bool(row) for row in case.near)
+    cluster = {v: v for v in range(case.n)}
+    left, phases = set(rank), {}
+
+    def groups(v: int) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for x, e in case.near[v].items():
+            if e in left:
+                found.setdefault(cluster[x], []).append(e)
+        return found
+
+    def add(e: int, phase: int) -> None:
+        phases[e] = min(phases.get(e, phase), phase)
+
+    for phase in range(1, k):
+        kept = {
+            c for c in cluster.values()
+            if unit(draws(case.seed, c, phase, 6)[0]) < used ** (-1 / k)
+        }  # fmt: skip
+        dropped: set[int] = set()
+        new = {}
+        for v, c in cluster.items():
+            if c in kept:
+                new[v] = c
+                continue
+            near = groups(v)
+            least = {d: min(edges, key=rank.__getitem__) for d, edges in near.items()}
+            ways = [d for d in near if d in kept]
+            if not ways:
+                for d, e in least.items():
+                    add(e, phase)
+                    dropped |= set(near[d])
+                continue
+            home = min(ways, key=lambda d: rank[least[d]])
+            new[v] = home
+            for d, e in least.items():
+                if rank[e] <= rank[least[home]]:
+                    add(e, phase)
+                    dropped |= set(near[d])
+        cluster = new
+        left -= dropped
+        left -= {
+            e for e in left
+            if cluster.get(case.edges[e][0], -1) == cluster.get(case.edges[e][1], -2)
+        }  # fmt: skip
+    for v in range(case.n):
+        for edges in groups(v).values():
+            add(min(edges, key=rank.__getitem__), k)
+    inside = sorted(phases, key=lambda e: (phases[e], rank[e]))
+    return inside, sorted(set(rank) - phases.keys(), key=rank.__getitem__)
+
+
+def baswana_sen(case: Case, k: int = 2) -> list[float]:
+    return arrivals([e for part in growth(case, k) for e in part])
+
+
 # Name in METHODS, options -> twin with the same options.
 TWINS: dict[str, tuple[str, dict[str, Any], Callable[[Case], list[Any]]]] = {
+    "baswana_sen": ("baswana_sen", {}, baswana_sen),
+    "baswana_sen 5": ("baswana_sen", {"t": 5}, lambda c: baswana_sen(c, 3)),
     "degree_resistance": ("degree_resistance", {}, degree_resistance),
     "degree_resistance weighted": (
         "degree_resistance", {"weighted": True}, lambda c: degree_resistance(c, True)),
@@ -416,6 +478,7 @@ TWINS: dict[str, tuple[str, dict[str, Any], Callable[[Case], list[Any]]]] = {
     "spanning_forests": ("spanning_forests", {}, spanning_forests),
 }  # fmt: skip
 EXACT = {
+    "baswana_sen", "baswana_sen 5",
     "forest_fire", "forest_fire small", "heaviest", "k_neighbors", "k_neighbors by weight",
     "random", "random_nodes", "rank_degree", "rank_degree few seeds", "spanner", "spanner hops",
     "spanning_forests", "jaccard",

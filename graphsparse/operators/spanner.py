@@ -20,6 +20,7 @@ from graphsparse.operators.similarity import csr_arguments
 
 T = TypeVar("T")
 LEVELS = (15.0, 9.0, 7.0, 5.0, 3.0, 2.0, 1.0)
+LENGTHS = ("inverse", "weight", "hops")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class SpannerMethod(ScoreMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("lengths", self.lengths, ("inverse", "weight", "hops"))
+        check_choice("lengths", self.lengths, LENGTHS)
         check_choice("start", self.start, ("forest", "empty"))
         if self.t is not None and not 1.0 <= self.t < math.inf:
             raise ValueError(f"t must be 1 or more, got {self.t!r}")
@@ -74,7 +75,7 @@ class SpannerMethod(ScoreMethod):
 
     def parts(self, pool: Graph) -> Iterator[tuple[float, Array]]:
         """Yield each level's stretch and the edges that arrive with it; the forest has infinity."""
-        length = self._lengths(pool)
+        length = edge_lengths(self.name, pool, self.lengths)
         ties = tie_places(pool, self.tie_break, self.seed)
         plain = np.zeros(0) if length is None else length
         u, v = (ends.astype(np.int32) for ends in pool.edges())
@@ -100,13 +101,14 @@ class SpannerMethod(ScoreMethod):
             return list(LEVELS)
         return [t for t in LEVELS if t > self.t] + [float(self.t)]
 
-    def _lengths(self, pool: Graph) -> Array | None:
-        """Return the length of each edge, None for ones."""
-        if self.lengths == "hops" or pool.weights is None:
-            return None
-        weights = positive_weights(self.name, pool)
-        lengths: Array = 1.0 / weights if self.lengths == "inverse" else weights
-        return lengths
+
+def edge_lengths(name: str, pool: Graph, kind: str) -> Array | None:
+    """Return the length of each edge by one of ``LENGTHS``, None for ones."""
+    if kind == "hops" or pool.weights is None:
+        return None
+    weights = positive_weights(name, pool)
+    lengths: Array = 1.0 / weights if kind == "inverse" else weights
+    return lengths
 
 
 def _forest(pool: Graph, length: Array, ties: Array) -> Array:

@@ -20,6 +20,7 @@ from graphsparse.selection import Candidates
 
 # Name on the command line and in `sparsify` -> (module, class) of its options.
 METHODS = {
+    "baswana_sen": ("graphsparse.operators.baswana_sen", "BaswanaSenMethod"),
     "degree_resistance": ("graphsparse.operators.degree_resistance", "DegreeResistanceMethod"),
     "disparity": ("graphsparse.operators.disparity", "DisparityMethod"),
     "er": ("graphsparse.operators.resistance_sampling", "ResistanceMethod"),

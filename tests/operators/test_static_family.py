@@ -19,9 +19,10 @@ from graphsparse.operators.similarity import edge_triangles
 from graphsparse.operators.sparsify import make_method
 
 SCORED = (
-    "degree_resistance", "disparity", "forest_fire", "heaviest", "jaccard", "k_neighbors",
-    "local_degree", "local_similarity", "noise_corrected", "random", "random_node_edges",
-    "random_nodes", "rank_degree", "scan", "simmelian", "spanner", "spanning_forests",
+    "baswana_sen", "degree_resistance", "disparity", "forest_fire", "heaviest", "jaccard",
+    "k_neighbors", "local_degree", "local_similarity", "noise_corrected", "random",
+    "random_node_edges", "random_nodes", "rank_degree", "scan", "simmelian", "spanner",
+    "spanning_forests",
 )  # fmt: skip
 SYMMETRIC = ("jaccard", "scan", "simmelian", "degree_resistance", "disparity", "heaviest")
 SHAPES = (path(8), star(7), clique(6), karate())

@@ -12,7 +12,7 @@ from graphsparse import sparsify
 from graphsparse.operators.scored import scores_of
 from graphsparse.operators.sparsify import make_method
 
-UNDIRECTED = {"random_node_edges", "spanner", "spanning_forests"}
+UNDIRECTED = {"baswana_sen", "random_node_edges", "spanner", "spanning_forests"}
 SLOW = {"spanner", "spanner hops"}
 
 
