@@ -38,7 +38,7 @@ from graphsparse.training.checkpoint import write_atomic
 
 KEEPS = (0.7, 0.5, 0.3, 0.1)
 TIMED = 0.5
-SLOW = {"spectral": 20_000, "community": 6_000}  # edges up to which they are measured
+SLOW = {"spectral": 20_000, "community": 3_500}  # edges up to which they are measured
 # Arm -> method and options.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in sorted(METHODS)},

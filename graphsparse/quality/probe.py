@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from graphsparse.graph import Graph
 from graphsparse.quality.pair import Array, Figure, Pair, Task
 from graphsparse.quality.spectral import smooth_twice
 
+_SPARSE = 0.1  # share of the features below which they are taken as sparse
 PENALTIES = tuple(10.0**k for k in range(-3, 3))
 
 
@@ -41,44 +44,63 @@ def probe_accuracy(graph: Graph, task: Task, tested: Graph | None = None) -> flo
     when left out.
     """
     z = _smoothed(graph, task)
-    centre = z[task.train].mean(0)
+    train = z[task.train]
     if tested is not None and tested is not graph:
-        train = z[task.train]
         z = _smoothed(tested, task)
-        z[task.train] = train
-    z = z - centre
     classes, codes = np.unique(task.labels, return_inverse=True)
     target = np.eye(len(classes))[codes[task.train]]
     target = target - target.mean(0)
     best, test = -1.0, 0.0
-    for scores in _ridge(z, task, target):
+    for scores in _ridge(z, train, target):
         right = scores.argmax(1) == codes
         if (val := float(right[task.val].mean())) > best:
             best, test = val, float(right[task.test].mean())
     return test
 
 
-def _smoothed(graph: Graph, task: Task) -> Array:
-    """Return ``S^2 X`` with rows of length one."""
+def _smoothed(graph: Graph, task: Task) -> Any:
+    """Return ``S^2 X`` with rows of length one, sparse where the features are."""
+    import scipy.sparse as sp
+
     x = np.asarray(task.features, np.float64)
-    total = x.sum(1, keepdims=True)
-    z = smooth_twice(graph, np.divide(x, total, out=np.zeros_like(x), where=total != 0))
-    norm = np.sqrt((z * z).sum(1, keepdims=True))
-    unit: Array = np.divide(z, norm, out=np.zeros_like(z), where=norm > 0)
-    return unit
+    total = x.sum(1)
+    share = np.divide(1.0, total, out=np.zeros_like(total), where=total != 0)
+    if np.count_nonzero(x) > _SPARSE * x.size:
+        z = smooth_twice(graph, share[:, None] * x)
+        return _over(np.sqrt((z * z).sum(1)))[:, None] * z
+    z = smooth_twice(graph, sp.csr_array(share[:, None] * x))
+    return sp.csr_array(sp.diags_array(_over(np.sqrt((z * z).sum(1)))) @ z)
 
 
-def _ridge(z: Array, task: Task, target: Array) -> list[Array]:
-    """Return the scores of all nodes for every penalty, by the smaller of the two systems."""
-    train = z[task.train]
-    found = []
-    if len(train) <= z.shape[1]:
-        gram, cross = train @ train.T, z @ train.T
+def _over(values: Array) -> Array:
+    """Return one over each value, 0 for 0."""
+    inverse: Array = np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+    return inverse
+
+
+def _ridge(z: Any, train: Any, target: Array) -> Iterator[Array]:
+    """Yield the scores of all nodes for every penalty, by the smaller of the two systems.
+
+    Rows count from the mean of the training rows, which is taken off the products: sparse rows
+    stay sparse.
+    """
+    centre = np.asarray(train.mean(0)).ravel()
+    if train.shape[0] <= train.shape[1]:
+        cross = _product(z, train) - (z @ centre)[:, None] - (train @ centre) + centre @ centre
+        gram = (
+            _product(train, train) - (train @ centre)[:, None] - (train @ centre) + centre @ centre
+        )
         for penalty in PENALTIES:
-            system = gram + penalty * np.eye(len(train))
-            found.append(cross @ np.linalg.solve(system, target))
-        return found
-    gram, right = train.T @ train, train.T @ target
+            yield cross @ np.linalg.solve(gram + penalty * np.eye(len(gram)), target)
+        return
+    gram = _product(train.T, train.T) - train.shape[0] * np.outer(centre, centre)
+    right = train.T @ target  # the target is centred
     for penalty in PENALTIES:
-        found.append(z @ np.linalg.solve(gram + penalty * np.eye(len(gram)), right))
-    return found
+        weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), right)
+        yield z @ weights - centre @ weights
+
+
+def _product(a: Any, b: Any) -> Array:
+    """Return ``a b'`` as a dense array."""
+    found = a @ b.T
+    return found if isinstance(found, np.ndarray) else np.asarray(found.toarray())

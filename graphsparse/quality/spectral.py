@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from graphsparse.graph import Graph
@@ -128,20 +130,19 @@ def propagation(pair: Pair) -> Figure:
     return Figure(1.0 / (1.0 + total), _error(each), SIGNS, {"error": total}, each)
 
 
-def smooth_twice(graph: Graph, z: Array) -> Array:
-    """Return ``S^2 z`` with ``S = D^-1/2 (A + I) D^-1/2``, degrees those of A + I."""
+def smooth_twice(graph: Graph, z: Any) -> Any:
+    """Return ``S^2 z`` with ``S = D^-1/2 (A + I) D^-1/2``, degrees those of A + I.
+
+    ``z`` may be a sparse array.
+    """
     import scipy.sparse as sp
 
     n, w = graph.num_nodes, weights_of(graph)
     root = 1.0 / np.sqrt(1.0 + np.bincount(graph.arc_rows(), w, n))
-    a = sp.csr_array((w, graph.indices, graph.indptr), shape=(n, n))
-
-    def step(x: Array) -> Array:
-        scaled = root[:, None] * x
-        out: Array = root[:, None] * (a @ scaled + scaled)
-        return out
-
-    return step(step(z))
+    scaled = w * root[graph.arc_rows()] * root[graph.indices]
+    s = sp.csr_array((scaled, graph.indices, graph.indptr), shape=(n, n))
+    s = s + sp.dia_array((root[None, :] ** 2, [0]), shape=(n, n))
+    return s @ (s @ z)
 
 
 def conducting(graph: Graph) -> Graph:

@@ -186,3 +186,22 @@ def test_bad_limits_are_named() -> None:
     thread.start()
     thread.join()
     assert "max_seconds needs the main thread, got 5.0" in found[0]["degree"].failure
+
+
+@pytest.mark.parametrize("width", [8, 120])
+def test_sparse_features_give_the_probe_of_dense_ones(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, sparse, task = labelled()
+    rng = np.random.default_rng(1)
+    x = (rng.random((150, width)) < 0.08) * (1.0 + rng.random((150, width)))
+    x[:, :3] += np.eye(3)[task["labels"]] * (rng.random((150, 3)) < 0.3)
+    found = []
+    for share in (0.0, 1.0):  # of entries below which features are sparse
+        monkeypatch.setattr("graphsparse.quality.probe._SPARSE", share)
+        for where in ("sparse", "full"):
+            given = {**task, "features": x, "test_on": where}
+            found.append(quality_report(full, sparse, ["probe"], **given)["probe"].raw)
+    assert found[0] == found[2]
+    assert found[1] == found[3]
+    assert found[0] != found[1]
