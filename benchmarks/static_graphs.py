@@ -48,8 +48,8 @@ def names(most_edges: int) -> tuple[list[str], dict[str, str]]:
             left[name] = "a hypergraph"
         elif name.startswith("ogbg"):
             left[name] = "a collection of small graphs"
-        elif size is None or size > most_edges:
-            left[name] = f"{size:,} edges or events, above the limit of {most_edges:,}"
+        elif size > most_edges:
+            left[name] = f"more than {most_edges:,} edges or events"
         else:
             taken[name] = size
     return sorted(taken, key=lambda name: taken[name]), left

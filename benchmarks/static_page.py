@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import static_tables
-from harness import commit, machine, measure
+from harness import measure
 from static_graphs import Subject, names, subject
 
 import graphsparse as gs
@@ -98,7 +98,6 @@ def measured(found: Subject, arm: str, cache: Path) -> dict[str, Any]:
         "graph": found.name, "arm": arm, "method": method, "options": options,
         "nodes": found.graph.num_nodes, "edges": found.graph.num_edges,
         "weighted": found.graph.weights is not None, "entries": entries,
-        "machine": machine(), "commit": commit(),
     }  # fmt: skip
 
 
@@ -162,11 +161,15 @@ def table(args: argparse.Namespace) -> None:
 
 
 def unfinished(rows: list[dict[str, Any]], limit: int) -> dict[str, str]:
-    """Return the graphs below the largest one that lack arms."""
-    done = {name: sum(row["graph"] == name for row in rows) for name in names(limit)[0]}
-    return {
-        name: f"{count} of {len(ARMS)} methods" for name, count in done.items() if count < len(ARMS)
-    }
+    """Return the graphs up to the largest one that lack arms."""
+    lacking = {}
+    for name in names(limit)[0]:
+        here = [row for row in rows if row["graph"] == name]
+        weighted = any(row["weighted"] for row in here)
+        wanted = len(ARMS) - (0 if weighted else len(WEIGHTED))
+        if len(here) < wanted:
+            lacking[name] = "not finished" if here else "not run"
+    return lacking
 
 
 def main() -> None:
