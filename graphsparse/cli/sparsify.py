@@ -102,9 +102,9 @@ def command(
     if quiet and not json:
         return
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    asked = AUTO if chosen.search is not None else chosen.keep if num_edges is None else num_edges
     with steps.step("count", "counting components"):
-        asked = chosen.keep if chosen.search is None else AUTO
-        facts = _facts(graph, result, asked, num_edges)
+        facts = _facts(graph, result, asked)
     facts = {"input": str(file), "output": str(output), **facts}
     facts["directed_from"] = source.directed_from
     facts["seconds"] = _seconds(steps.seconds, result.seconds)
@@ -146,9 +146,7 @@ def _fraction(text: str | None) -> float | None:
         ) from None
 
 
-def _facts(
-    graph: Graph, result: SparsifyResult, keep: float | str | None, num_edges: int | None
-) -> dict[str, Any]:
+def _facts(graph: Graph, result: SparsifyResult, asked: float | str | None) -> dict[str, Any]:
     from graphsparse import __version__
     from graphsparse.cli.summary import connectivity
 
@@ -158,7 +156,7 @@ def _facts(
         "num_edges": graph.num_edges,
         "num_kept": result.graph.num_edges,
         "candidates": {
-            "asked": keep if num_edges is None else num_edges,
+            "asked": asked,
             "total": result.num_candidates,
             "kept": result.num_kept,
             "keep": result.keep,
