@@ -59,7 +59,7 @@ SHORT = {
     "DBLP": (4096, 16, 2, 5e-3),
     OUTSIDERS[0]: (128, 70, 2, 2e-3),
     OUTSIDERS[1]: (256, 12, 1, 2e-3),
-    OUTSIDERS[2]: (1024, 6, 1, 2e-3),
+    OUTSIDERS[2]: (256, 12, 1, 2e-3),
 }
 # Baselines without hops take whole-graph steps.
 WHOLE = {"batch_size": 0, "epochs": 200, "every": 5, "decay": 1.0}

@@ -177,25 +177,56 @@ NumpyArray<double> prefix_overlaps(In<int64_t> indptr, In<int32_t> node, In<int3
   return best.release();
 }
 
-// Rank of every entry in its row, from 1: smaller key first, then lower position.
-NumpyArray<int32_t> row_ranks(In<int64_t> indptr, In<uint64_t> keys, int num_threads) {
+struct RowEntry {
+  uint64_t key;
+  int32_t at;
+};
+struct TiedEntry {
+  uint64_t tie;
+  int64_t edge;
+  int32_t at;
+};
+
+// Puts entries of equal key in the order of (tie, edge number); ties may be null.
+void order_run(RowEntry* run, RowEntry* end, const int64_t* edge, const uint64_t* ties,
+               std::vector<TiedEntry>& tied) {
+  tied.clear();
+  for (const RowEntry* e = run; e < end; ++e)
+    tied.push_back({ties ? ties[edge[e->at]] : 0, edge[e->at], e->at});
+  std::sort(tied.begin(), tied.end(), [](const TiedEntry& a, const TiedEntry& b) {
+    return a.tie != b.tie ? a.tie < b.tie : a.edge < b.edge;
+  });
+  for (const TiedEntry& e : tied) (run++)->at = e.at;
+}
+
+// Rank of every entry in its row, from 1, in the order of (key, tie of its edge, edge).
+NumpyArray<int32_t> row_ranks(In<int64_t> indptr, In<uint64_t> keys, In<int64_t> edge,
+                              In<uint64_t> ties, int num_threads) {
   const int64_t n = static_cast<int64_t>(indptr.shape(0)) - 1;
   const int64_t size = static_cast<int64_t>(keys.shape(0));
+  const uint64_t* tie = ties.shape(0) ? ties.data() : nullptr;
   Fresh<int32_t> ranks(size);
   {
     nb::gil_scoped_release free;
 #pragma omp parallel num_threads(threads_for(size, num_threads))
     {
-      std::vector<std::pair<uint64_t, int32_t>> row;
+      std::vector<RowEntry> row;
+      std::vector<TiedEntry> tied;
 #pragma omp for schedule(dynamic, kNodes)
       for (int64_t v = 0; v < n; ++v) {
         const int64_t begin = indptr.data()[v], count = indptr.data()[v + 1] - begin;
         row.resize(static_cast<size_t>(count));
         for (int64_t k = 0; k < count; ++k)
           row[static_cast<size_t>(k)] = {keys.data()[begin + k], static_cast<int32_t>(k)};
-        std::sort(row.begin(), row.end());
+        std::sort(row.begin(), row.end(),
+                  [](const RowEntry& a, const RowEntry& b) { return a.key < b.key; });
+        RowEntry *first = row.data(), *last = first + count;
+        for (RowEntry *run = first, *end; run < last; run = end) {
+          for (end = run + 1; end < last && end->key == run->key;) ++end;
+          if (end > run + 1) order_run(run, end, edge.data() + begin, tie, tied);
+        }
         for (int64_t k = 0; k < count; ++k)
-          ranks.data[begin + row[static_cast<size_t>(k)].second] = static_cast<int32_t>(k) + 1;
+          ranks.data[begin + row[static_cast<size_t>(k)].at] = static_cast<int32_t>(k) + 1;
       }
     }
   }
@@ -211,7 +242,7 @@ void bind_triangles(nb::module_& m) {
         "product"_a, "threads"_a);
   m.def("prefix_overlaps", &prefix_overlaps, "indptr"_a, "node"_a, "rank"_a, "u"_a, "v"_a,
         "threads"_a);
-  m.def("row_ranks", &row_ranks, "indptr"_a, "keys"_a, "threads"_a);
+  m.def("row_ranks", &row_ranks, "indptr"_a, "keys"_a, "edge"_a, "ties"_a, "threads"_a);
 }
 
 }  // namespace gs

@@ -13,11 +13,11 @@ from graphsparse.operators.local_filter import (
     Rows,
     combine_ends,
     ranks,
-    score_places,
     sides,
+    tie_hashes,
 )
 from graphsparse.operators.method import Array
-from graphsparse.operators.scored import ScoreMethod, positive_weights, run
+from graphsparse.operators.scored import ScoreMethod, order_keys, positive_weights, run
 from graphsparse.rng import K_NEIGHBORS, draw
 
 T = TypeVar("T")
@@ -41,13 +41,14 @@ class KNeighborsMethod(ScoreMethod):
     def scores(self, pool: Graph) -> Array:
         """Return minus the better rank of an edge at its ends, at its tail in a digraph."""
         rows = next(sides(pool))
-        found = -ranks(rows, self._keys(pool, rows)).astype(np.float64)
+        ties = tie_hashes(pool, self.tie_break, self.seed)
+        found = -ranks(rows, self._keys(pool, rows), ties).astype(np.float64)
         return found if pool.directed else combine_ends(pool, [(rows, found)], "max")
 
     def _keys(self, pool: Graph, rows: Rows) -> Array:
         if self.by == "weight":
             weights = positive_weights(self.name, pool)
-            return score_places(pool, weights, self.tie_break, self.seed)[rows.edge]
+            return ~order_keys(weights)[rows.edge]
         codes = pool.arc_rows().astype(np.uint64) << np.uint64(32) | rows.other.astype(np.uint64)
         return draw(self.seed, codes, 0, K_NEIGHBORS)
 

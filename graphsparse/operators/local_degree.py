@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from graphsparse.graph import Graph
-from graphsparse.operators.local_filter import Rows, combine_ends, rank_scores, sides, tie_places
+from graphsparse.operators.local_filter import Rows, combine_ends, rank_scores, sides, tie_hashes
 from graphsparse.operators.method import Array
 from graphsparse.operators.scored import ScoreMethod, run
 
@@ -26,14 +26,14 @@ class LocalDegreeMethod(ScoreMethod):
 
     def scores(self, pool: Graph) -> Array:
         """Return the local score by the degree of the other end."""
-        places = tie_places(pool, self.tie_break, self.seed)
+        ties = tie_hashes(pool, self.tie_break, self.seed)
         degrees = [pool.degree]
         if pool.directed:
             into = np.bincount(pool.indices, minlength=pool.num_nodes)
             degrees = [into, pool.degree]
         views = []
         for rows, degree in zip(sides(pool), degrees, strict=True):
-            views.append((rows, rank_scores(rows, hub_keys(rows, degree, places), "log")))
+            views.append((rows, rank_scores(rows, hub_keys(rows, degree), ties, "log")))
         return combine_ends(pool, views, "max")
 
     def rule(self, pool: Graph, scores: Array) -> Array:
@@ -49,12 +49,10 @@ def by_exponent(scores: Array, exponent: float | None) -> Array:
     return mask
 
 
-def hub_keys(rows: Rows, degree: Array, places: Array) -> Array:
-    """Return keys that put hubs first and break ties by the place of the edge."""
-    top = np.uint64(0xFFFFFFFF)
-    keys: Array = ((top - degree[rows.other].astype(np.uint64)) << np.uint64(32)) | places[
-        rows.edge
-    ]
+def hub_keys(rows: Rows, degree: Array) -> Array:
+    """Return keys of the entries that put hubs first."""
+    most = degree.max(initial=0)
+    keys: Array = (most - degree).astype(np.uint64)[rows.other]
     return keys
 
 

@@ -39,11 +39,6 @@ class Rows:
     edge: Array
     other: Array
 
-    def degree(self) -> Array:
-        """Return the length of the row of each entry."""
-        count = np.diff(self.indptr)
-        return np.repeat(count, count)
-
 
 def sides(graph: Graph) -> Iterator[Rows]:
     """Yield the rows of an undirected graph; of a digraph those of the tails, then of the heads."""
@@ -57,12 +52,9 @@ def sides(graph: Graph) -> Iterator[Rows]:
 
 def tie_places(graph: Graph, tie_break: str, seed: int) -> Array:
     """Return the place of every edge in the order of ties: (tie hash, number) or the number."""
-    check_choice("tie_break", tie_break, TIE_BREAKS)
-    m = graph.num_edges
     if tie_break == "index":
-        return np.arange(m, dtype=np.uint64)
-    order = np.argsort(tie_hash(seed, edge_codes(graph)), kind="stable")
-    return _places(order)
+        return np.arange(graph.num_edges, dtype=np.uint64)
+    return _places(np.argsort(tie_hashes(graph, tie_break, seed), kind="stable"))
 
 
 def score_places(graph: Graph, scores: Array, tie_break: str, seed: int) -> Array:
@@ -77,22 +69,41 @@ def _places(order: Array) -> Array:
     return places
 
 
-def ranks(rows: Rows, keys: Array) -> Array:
-    """Return the rank of each entry in its row from 1, smaller key first."""
-    found: Array = native.row_ranks(rows.indptr, keys, requested_threads())
+def tie_hashes(graph: Graph, tie_break: str, seed: int) -> Array:
+    """Return the hash by which each edge is drawn among equals; nothing for the edge numbers."""
+    check_choice("tie_break", tie_break, TIE_BREAKS)
+    if tie_break == "index":
+        return np.empty(0, np.uint64)
+    return tie_hash(seed, edge_codes(graph))
+
+
+def ranks(rows: Rows, keys: Array, ties: Array) -> Array:
+    """Return the rank of each entry in its row from 1, smaller (key, tie of its edge, edge) first.
+
+    Parameters
+    ----------
+    rows : Rows
+        ``k`` entries of ``m`` edges.
+    keys : array of uint64, shape (k,)
+        Per entry.
+    ties : array of uint64, shape (m,) or (0,)
+        Per edge.
+    """
+    found: Array = native.row_ranks(rows.indptr, keys, rows.edge, ties, requested_threads())
     return found
 
 
-def rank_scores(rows: Rows, keys: Array, mode: str) -> Array:
+def rank_scores(rows: Rows, keys: Array, ties: Array, mode: str) -> Array:
     """Return ``1 - ln r / ln d`` or ``1 - (r - 1) / (d - 1)`` of every entry; 1 where d = 1."""
-    r, d = ranks(rows, keys), rows.degree()
+    r, count = ranks(rows, keys, ties), np.diff(rows.indptr)
     lost: Array
     if mode == "linear":
-        lost = (r - 1.0) / np.maximum(d - 1, 1)
+        lost = (r - 1.0) / np.repeat(np.maximum(count - 1, 1), count)
     else:
-        logs = np.log(np.arange(1, int(d.max(initial=1)) + 1, dtype=np.float64))
-        lost = logs[r - 1] / np.where(d > 1, logs[d - 1], 1.0)
-    return 1.0 - lost
+        logs = np.log(np.arange(1, int(count.max(initial=1)) + 1, dtype=np.float64))
+        lost = logs[r - 1]
+        lost /= np.repeat(np.where(count > 1, logs[count - 1], 1.0), count)
+    return np.subtract(1.0, lost, out=lost)
 
 
 def combine_ends(graph: Graph, views: list[tuple[Rows, Array]], how: str) -> Array:
@@ -116,8 +127,8 @@ def filter_scores(
     """Return the local score of the edges of a simple graph."""
     check_choice("mode", mode, MODES)
     check_choice("combine", combine, COMBINE)
-    places = score_places(graph, scores, tie_break, seed)
-    views = [(rows, rank_scores(rows, places[rows.edge], mode)) for rows in sides(graph)]
+    keys, ties = ~order_keys(scores), tie_hashes(graph, tie_break, seed)
+    views = [(rows, rank_scores(rows, keys[rows.edge], ties, mode)) for rows in sides(graph)]
     return combine_ends(graph, views, combine)
 
 

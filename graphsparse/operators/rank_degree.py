@@ -37,7 +37,7 @@ class RankDegreeMethod(ScoreMethod):
         n = pool.num_nodes
         into = np.bincount(pool.indices, minlength=n) if pool.directed else pool.degree
         rows, ties = next(sides(pool)), tie_places(pool, self.tie_break, self.seed)
-        rank = ranks(rows, hub_keys(rows, into, ties))
+        rank = ranks(rows, hub_keys(rows, into), ties)
         place = rows.indptr[pool.arc_rows()] + rank - 1
         other, edge = np.empty((2, len(place)), np.int32)
         other[place], edge[place] = rows.other, rows.edge
