@@ -68,7 +68,9 @@ def first_of(score: Callable[[Graph], Array]) -> Callable[[Graph, float, int], G
 
     def cut(graph: Graph, keep: float, seed: int) -> Graph:
         del seed
-        return keep_by_scores(graph, score(graph)[graph.arc_edges()], keep)
+        found = score(graph)
+        found[~np.isfinite(found)] = 0.0  # of self-loops, which always stay
+        return keep_by_scores(graph, found[graph.arc_edges()], keep)
 
     return cut
 

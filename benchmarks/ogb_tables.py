@@ -99,7 +99,7 @@ def table(args: argparse.Namespace) -> None:
     lines, record = [HEAD], {}
     for name in ARMS:
         files = sorted((args.folder / name).glob("*.json"))
-        runs = [json.loads(path.read_text()) for path in files]
+        runs = [_named(json.loads(path.read_text())) for path in files]
         runs.sort(key=lambda one: (-_kept(one, "edges"), -_kept(one, "weights"), one["seed"]))
         if not runs:
             continue
@@ -112,6 +112,13 @@ def table(args: argparse.Namespace) -> None:
         lines.append(markdown_table(summarize(runs)) + "\n")
     (ROOT / "docs" / "results" / "ogb.md").write_text("".join(lines).rstrip() + "\n")
     write_result("ogb_tables", record)
+
+
+def _named(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a run under the name of its arm, without the place of its data."""
+    del one["recipe"]["data"]["root"]
+    kept = [f"{section} {_kept(one, section):g}" for section in ("edges", "weights")]
+    return {**one, "arm": " ".join(kept)}
 
 
 def _kept(one: dict[str, Any], section: str) -> float:

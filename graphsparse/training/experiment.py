@@ -50,7 +50,7 @@ def build_model(
 
     Of the patterns of ADPA an undirected graph has two that differ: they are the default there.
     """
-    options: dict[str, Any] = dict(recipe.options)
+    options: dict[str, Any] = recipe.arguments
     if options and recipe.name in ("gcn", "sage"):
         raise ValueError(
             f"model.options of {recipe.name} are for link prediction, got {sorted(options)}"

@@ -44,7 +44,7 @@ def build_graph_model(recipe: ModelRecipe, task: GraphTask) -> GINAttentionNet |
         "normalize": "degree",
         "norm": "batch",
         "block_norm": "batch",
-        **recipe.options,
+        **recipe.arguments,
     }
     for name in ("heads", "dropout"):
         if getattr(recipe, name) is not None:

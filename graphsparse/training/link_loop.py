@@ -22,7 +22,7 @@ from graphsparse.training.state import Best, Callback, Stateful, TrainState
 
 _SCORED = 1 << 16  # pairs that are scored together without gradients
 _PART = 1 << 13  # pairs of a step that are scored together
-CLIP = 1.0  # largest norm of the gradient, as in ogb's examples
+CLIP = 1.0  # largest norm of the gradient of each part, as in ogb's examples
 
 
 @keep_freed_memory()
@@ -76,7 +76,8 @@ def train_links(
 
     Notes
     -----
-    The loss is the cross-entropy of true and false pairs; gradients are cut to norm 1.  All
+    The loss is the cross-entropy of true and false pairs; the gradients of encoder,
+    predictor and trained vectors are each cut to norm 1.  All
     randomness is torch's generator.  Replicas share the pairs out; each encodes the whole graph.
     """
     check_count("epochs", epochs, low=1)
@@ -153,7 +154,9 @@ def _epoch(state: TrainState, size: int, limit: int, replicas: Replicas) -> floa
                 loss = _descend(model, vectors, torch.cat(own))  # type: ignore[arg-type]
         loss = replicas.average(model.parameters(), loss, len(own[0]))
         check_finite(loss, state.epoch + 1)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        for part in model.children():
+            if parameters := list(part.parameters()):
+                torch.nn.utils.clip_grad_norm_(parameters, CLIP)
         state.optimizer.step()
         total, count = total + loss * len(ids), count + len(ids)
     return total / count

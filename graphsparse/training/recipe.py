@@ -58,7 +58,10 @@ class DataRecipe:
 
 @dataclasses.dataclass(frozen=True)
 class ModelRecipe:
-    """Which network; ``dropout``, ``heads`` and ``options`` only where it has them."""
+    """Which network; ``dropout``, ``heads`` and ``options`` only where it has them.
+
+    TOML has no null: ``"null"`` in ``options`` stands for None.
+    """
 
     name: str = "gcn"
     hidden: int = 512
@@ -84,6 +87,11 @@ class ModelRecipe:
             )
         if self.dropout is not None and self.name == "gin":
             raise ValueError(f"model.dropout is not for gin, which has none, got {self.dropout}")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """``options`` as keyword arguments."""
+        return {key: None if value == "null" else value for key, value in self.options.items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from graphsparse.training.experiment import build_model
 from graphsparse.training.levels import level_keep
 from graphsparse.training.recipe import Recipe, RecipeError, load_recipe
 
@@ -79,3 +80,15 @@ def test_broken_toml_names_the_file(tmp_path: Path) -> None:
     path.write_text("[edges\nkeep = 0.5")
     with pytest.raises(RecipeError, match=r"odd\.toml: not valid TOML"):
         load_recipe(path)
+
+
+def test_null_in_options_is_none() -> None:
+    gains = []
+    for norm in ("rms", "null"):
+        recipe = Recipe.from_dict(
+            {"model": {"name": "gin_attention", "hidden": 8, "heads": 2, "options": {"norm": norm}}}
+        )
+        assert recipe.to_dict()["model"]["options"] == {"norm": norm}
+        names = dict(build_model(recipe.model, 4, 3).named_parameters())
+        gains.append(sum(name.endswith("gain") for name in names))
+    assert gains == [2, 0]
