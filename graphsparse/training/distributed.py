@@ -7,6 +7,7 @@ A single process passes through here unchanged.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
@@ -20,6 +21,10 @@ from torch import Tensor, nn
 
 from graphsparse.errors import GraphsparseError
 from graphsparse.training.shared_norm import share_batch_norm
+
+# How long a replica waits for the first, which loads and evaluates alone; torchrun ends replicas
+# whose peers have died at once.
+PATIENCE = datetime.timedelta(hours=12)
 
 
 class ReplicaError(GraphsparseError, RuntimeError):
@@ -230,7 +235,8 @@ def launched(device: str = "cpu") -> Iterator[Replicas]:
         return
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield Replicas(dist.get_rank(), size)
     finally:
