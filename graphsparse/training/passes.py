@@ -169,9 +169,9 @@ class RowPasses:
         replicas = self._replicas
         if loss is not supervised_loss:
             if self._batch_size or replicas.size > 1:
+                given = self._batch_size or f"{replicas.size} replicas"
                 raise ValueError(
-                    "batch_size must be 0, and replicas 1, with a loss that looks at all nodes, "
-                    f"got {self._batch_size} and {replicas.size}"
+                    f"batch_size must be 0 with a loss that looks at all nodes, got {given}"
                 )
             state.optimizer.zero_grad()
             value = loss(self._model(self._features), self._data)
