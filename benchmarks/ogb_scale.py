@@ -1,6 +1,7 @@
 """Training at the size of ogbn-arxiv and ogbn-products, on synthetic graphs of that size.
 
     python benchmarks/ogb_scale.py epoch         # full-batch GCN against PyG's edge_index; TEDDY
+    python benchmarks/ogb_scale.py thin          # epochs of GCN, SAGE, GAT on 40 % of the edges
     python benchmarks/ogb_scale.py sampler       # sampled edges a second against torch operations
     python benchmarks/ogb_scale.py products      # make, load, TEDDY, one mini-batch epoch
 
@@ -16,6 +17,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from torch_geometric.nn import GCNConv
 
 from graphsparse import load_dataset, set_num_threads, sparsify
 from graphsparse.datasets.ogbn_like import NAME, ogbn_like, write_ogbn
-from graphsparse.models import GCN, SAGE
+from graphsparse.models import GAT, GCN, SAGE
 from graphsparse.operators.neighbor_sampling import NeighborTable, sample_neighbors
 from graphsparse.training import NodeData, adam, set_seed, train
 
@@ -36,6 +38,14 @@ ARXIV = (169_343, 1_166_243, 128, 40)
 PRODUCTS = (2_449_029, 61_859_140, 100, 47)
 FANOUTS, BATCH = [15, 10, 5], 1024
 EPOCHS = 2
+THIN_EPOCHS = 6
+MODELS = {"gcn": GCN, "sage": SAGE, "gat": GAT}
+THIN: dict[str, dict[str, Any]] = {
+    "gcn 64": {"hidden": 64},
+    "gcn 256": {"hidden": 256},
+    "sage 64": {"hidden": 64},
+    "gat 4 heads of 16": {"hidden": 16, "heads": 4},
+}
 
 
 def load(root: Path, sizes: tuple[int, int, int, int], **options: Any) -> Any:
@@ -123,6 +133,26 @@ def epoch(root: Path, hidden: int, pairs: int) -> dict[str, Any]:
         "times_faster_than_pyg": round(times["pyg_edge_index"].cpu_median / ours, 2),
         "times_faster_with_teddy_40": round(ours / times["ours_teddy_40"].cpu_median, 2),
     }
+
+
+def thin(root: Path, pairs: int) -> dict[str, Any]:
+    """Compare full-batch epochs of ours on all edges and on what TEDDY keeps."""
+    data = node_data(load(root, (ARXIV[0], pairs, *ARXIV[2:])))
+    fewer = data.with_graph(sparsify(data.graph, "teddy", 0.4).graph)
+    figures: dict[str, Any] = {"pairs": pairs, "epochs_of_a_run": THIN_EPOCHS}
+    for name, options in THIN.items():
+        set_seed(3)
+        width, classes = data.x.shape[1], data.num_classes
+        model = MODELS[name.split()[0]](width, options.pop("hidden"), classes, layers=3, **options)
+        times = {}
+        for edges, task in (("all", data), ("teddy_40", fewer)):
+            run = partial(train, model, task, epochs=THIN_EPOCHS, keep_weights=False)
+            times[edges] = measure(run, repeat=3, warmup=0)
+        ratio = times["all"].cpu_median / times["teddy_40"].cpu_median
+        figures[name] = {edges: t.as_dict() for edges, t in times.items()}
+        figures[name]["times_faster"] = round(ratio, 2)
+        print(name, figures[name]["times_faster"], flush=True)
+    return figures
 
 
 def torch_sample(indptr: Tensor, indices: Tensor, seeds: Tensor, replace: bool) -> int:
@@ -227,10 +257,10 @@ def products(root: Path, hidden: int, batches: int) -> dict[str, Any]:
 def main() -> None:
     """Run one part and write its result file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("epoch", "sampler", "products"))
+    parser.add_argument("part", choices=("epoch", "thin", "sampler", "products"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--hidden", type=int, default=256)
-    parser.add_argument("--edges", type=int, default=ARXIV[1], help="pairs, of epoch")
+    parser.add_argument("--edges", type=int, default=ARXIV[1], help="pairs, of epoch and thin")
     parser.add_argument("--name", default="", help="behind the name of the result file")
     parser.add_argument("--batches", type=int, default=0, help="batches of an epoch; 0: all")
     given = parser.parse_args()
@@ -240,6 +270,8 @@ def main() -> None:
         root = Path(folder)
         if given.part == "epoch":
             figures = epoch(root, given.hidden, given.edges)
+        elif given.part == "thin":
+            figures = thin(root, given.edges)
         elif given.part == "sampler":
             figures = sampler(root, given.batches or 10)
         else:

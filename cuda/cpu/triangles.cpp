@@ -39,17 +39,21 @@ std::vector<int32_t> degree_places(const CsrView<int32_t>& g) {
 }
 
 // Nodes are renamed by their place: neighbouring marks are those of nodes of similar degree.
-OrientedCopy orient(const CsrView<int32_t>& g, const int32_t* edge_of_arc) {
+OrientedCopy orient(const CsrView<int32_t>& g, const int32_t* edge_of_arc, int threads) {
   const int64_t n = g.num_nodes;
   const std::vector<int32_t> place = degree_places(g);
   OrientedCopy copy;
   copy.indptr.assign(static_cast<size_t>(n) + 1, 0);
-  for (int64_t v = 0; v < n; ++v)
-    for (int64_t i = g.begin(v); i < g.end(v); ++i)
-      copy.indptr[static_cast<size_t>(place[v]) + 1] += place[g.indices[i]] > place[v];
+#pragma omp parallel for num_threads(threads) schedule(dynamic, kNodes)
+  for (int64_t v = 0; v < n; ++v) {
+    int64_t above = 0;
+    for (int64_t i = g.begin(v); i < g.end(v); ++i) above += place[g.indices[i]] > place[v];
+    copy.indptr[static_cast<size_t>(place[v]) + 1] = above;
+  }
   std::partial_sum(copy.indptr.begin(), copy.indptr.end(), copy.indptr.begin());
   copy.heads.resize(static_cast<size_t>(copy.indptr.back()));
   copy.edges.resize(copy.heads.size());
+#pragma omp parallel for num_threads(threads) schedule(dynamic, kNodes)
   for (int64_t v = 0; v < n; ++v) {
     size_t at = static_cast<size_t>(copy.indptr[static_cast<size_t>(place[v])]);
     for (int64_t i = g.begin(v); i < g.end(v); ++i)
@@ -70,21 +74,24 @@ NumpyArray<int32_t> edge_triangles(In<int64_t> indptr, In<int32_t> indices, In<i
     nb::gil_scoped_release free;
     std::fill(count.data.get(), count.data.get() + m, 0);
     const int threads = threads_for(g.num_arcs(), num_threads);
-    const OrientedCopy copy = orient(g, edge_of_arc.data());
+    const OrientedCopy copy = orient(g, edge_of_arc.data(), threads);
     const Oriented oriented = copy.view();
+    int64_t most = 0;
+    for (int64_t u = 0; u < n; ++u)
+      most = std::max(most, oriented.out.end(u) - oriented.out.begin(u));
     int32_t* t = count.data.get();
+    const auto add = [&](int32_t e, int32_t k) {
+      if (threads == 1)
+        t[e] += k;
+      else
+        __atomic_fetch_add(t + e, k, __ATOMIC_RELAXED);
+    };
 #pragma omp parallel num_threads(threads)
     {
-      std::vector<int32_t> mark(static_cast<size_t>(n), 0);
+      std::vector<int32_t> mark(static_cast<size_t>(n), 0), tally(static_cast<size_t>(most));
 #pragma omp for schedule(dynamic, kNodes)
       for (int64_t u = 0; u < n; ++u)
-        triangles_of(oriented, u, mark.data(), [&](int32_t a, int32_t b, int32_t c) {
-          if (threads == 1) {
-            ++t[a], ++t[b], ++t[c];
-          } else {
-            for (const int32_t e : {a, b, c}) __atomic_fetch_add(t + e, 1, __ATOMIC_RELAXED);
-          }
-        });
+        triangles_of(oriented, u, mark.data(), tally.data(), [&](int32_t e) { add(e, 1); }, add);
     }
   }
   return count.release();
