@@ -21,8 +21,6 @@ from shared_graphs import data_folder, shared_graph
 from graphsparse import Graph, load_dataset
 from graphsparse.selection import candidates
 
-LABELLED = ("pyg", "npz")
-
 
 @dataclasses.dataclass(frozen=True)
 class Subject:

@@ -18,9 +18,7 @@ class Recommendation:
     goal : str
         The purpose.
     method : str
-        Sparsifier for a budget that is given.
-    auto_method : str
-        Sparsifier for ``keep="auto"``, which needs nested masks.
+        Sparsifier, one with nested masks.
     figure : str
         Figure of :func:`~graphsparse.quality.quality_report` that ``keep="auto"`` follows.
     target : float
@@ -31,7 +29,6 @@ class Recommendation:
 
     goal: str
     method: str
-    auto_method: str
     figure: str
     target: float
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -44,10 +41,10 @@ GNN_METHOD, GNN_OPTIONS = "teddy", {"protect": "top1"}
 GOALS = {
     one.goal: one
     for one in (
-        Recommendation("distances", "spanner", "spanner", "distance", 0.9),
-        Recommendation("spectral", "grass", "spanning_forests", "resistance", 0.7),
-        Recommendation("communities", "local_similarity", "local_similarity", "community", 0.9),
-        Recommendation("gnn", GNN_METHOD, GNN_METHOD, "propagation", 0.6, GNN_OPTIONS),
+        Recommendation("distances", "spanner", "distance", 0.9),
+        Recommendation("spectral", "spanning_forests", "resistance", 0.7),
+        Recommendation("communities", "teddy", "community", 0.9, {"protect": "top1"}),
+        Recommendation("gnn", GNN_METHOD, "propagation", 0.6, GNN_OPTIONS),
     )
 }
 

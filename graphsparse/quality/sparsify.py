@@ -135,7 +135,7 @@ def plan(
             raise ValueError(f"give a method or a goal, got both: {method=}, {goal=}")
         keep = AUTO if keep is None and num_edges is None else keep
         advice = recommend(goal)
-        method = advice.auto_method if keep == AUTO else advice.method
+        method = advice.method
         options = {**advice.options, **options}
         if keep == AUTO:
             given = {"target": advice.target, "figures": advice.figure, **given}
