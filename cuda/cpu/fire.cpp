@@ -1,4 +1,5 @@
 // Forest fires: how often each edge burns.
+#include <algorithm>
 #include <cstring>
 
 #include "core/philox.hpp"
@@ -27,13 +28,13 @@ uint64_t below(uint64_t bits, uint64_t count) {
 
 // Marks of one thread: a node is visited if it bears the number of the fire.
 struct Ashes {
-  std::vector<int64_t> seen;
+  std::vector<int32_t> seen;
   std::vector<int32_t> queue;
-  std::vector<int64_t> list;  // arcs to nodes that were not visited when their tail was taken
+  std::vector<int32_t> list;  // arcs of a node, from its first, to nodes not visited by then
 };
 
 // One fire; returns the edges that burn, one after the other.
-void burn(const Forest& forest, const Burning& how, int64_t fire, Ashes& s,
+void burn(const Forest& forest, const Burning& how, int32_t fire, Ashes& s,
           std::vector<int32_t>& burnt) {
   const CsrView<int32_t>& g = forest.arcs;
   const auto next = [&](uint32_t t) {
@@ -52,26 +53,39 @@ void burn(const Forest& forest, const Burning& how, int64_t fire, Ashes& s,
     if (i == g.end(v)) continue;
     Draw d = next(t++);
     if (!(u01(d.a) < how.p)) continue;
-    s.list.clear();
-    for (; i < g.end(v); ++i)
-      if (fresh(i)) s.list.push_back(i);
+    const int64_t begin = i;
+    const int32_t degree = static_cast<int32_t>(g.end(v) - begin);
+    int32_t* list = s.list.data();
+    size_t left = 0;
+    for (int32_t k = 0; k < degree; ++k) {
+      list[left] = k;
+      left += fresh(begin + k);
+    }
     while (true) {
-      const size_t j = static_cast<size_t>(below(d.b, s.list.size()));
-      const int64_t arc = s.list[j];
+      const size_t j = static_cast<size_t>(below(d.b, left));
+      const int64_t arc = begin + list[j];
       burnt.push_back(forest.edge[arc]);
       s.seen[static_cast<size_t>(g.indices[arc])] = fire;
       s.queue.push_back(g.indices[arc]);
-      s.list[j] = s.list.back();
-      s.list.pop_back();
-      if (s.list.empty()) break;
+      list[j] = list[--left];
+      if (!left) break;
       d = next(t++);
       if (!(u01(d.a) < how.p)) break;
     }
   }
 }
 
-// (times each edge burnt, fires).  Fires run `chunk` at a time; those behind the one that reaches
-// `enough` burnt edges do not count, so the result depends on neither chunks nor threads.
+// Fires of the next round: those that are missing by the mean of the past ones, within limits.
+int64_t round_size(int64_t fires, int64_t total, double enough, int64_t threads, int64_t chunk) {
+  const double mean = fires ? static_cast<double>(total) / static_cast<double>(fires) : enough;
+  const double missing = (enough - static_cast<double>(total)) / std::max(mean, 1e-9);
+  return std::max<int64_t>(
+      1, static_cast<int64_t>(std::clamp<double>(
+             missing, static_cast<double>(std::min(threads, chunk)), static_cast<double>(chunk))));
+}
+
+// (times each edge burnt, fires).  At most `chunk` fires run at a time; those behind the one that
+// reaches `enough` burnt edges do not count, so the result depends on neither chunks nor threads.
 nb::tuple forest_fire(In<int64_t> indptr, In<int32_t> indices, In<int32_t> edge_of_arc,
                       In<int32_t> nodes, int64_t num_edges, uint64_t seed, uint32_t domain,
                       double p, double enough, int64_t chunk, int num_threads) {
@@ -84,20 +98,27 @@ nb::tuple forest_fire(In<int64_t> indptr, In<int32_t> indices, In<int32_t> edge_
     std::memset(count.data.get(), 0, static_cast<size_t>(num_edges) * sizeof(int32_t));
     const int threads = threads_for(forest.arcs.num_arcs(), num_threads);
     std::vector<Ashes> ashes(static_cast<size_t>(threads));
-    for (Ashes& s : ashes) s.seen.assign(static_cast<size_t>(forest.arcs.num_nodes), -1);
+    int64_t most = 0;
+    for (int64_t v = 0; v < forest.arcs.num_nodes; ++v)
+      most = std::max(most, forest.arcs.end(v) - forest.arcs.begin(v));
+    for (Ashes& s : ashes) {
+      s.seen.assign(static_cast<size_t>(forest.arcs.num_nodes), -1);
+      s.list.resize(static_cast<size_t>(most) + 1);
+    }
     std::vector<std::vector<int32_t>> burnt(static_cast<size_t>(chunk));
     int64_t total = 0;
     bool done = forest.num_nodes == 0;
     while (!done) {
       check_signals();
+      const int64_t round = round_size(fires, total, enough, threads, chunk);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-      for (int64_t k = 0; k < chunk; ++k) {
+      for (int64_t k = 0; k < round; ++k) {
         std::vector<int32_t>& mine = burnt[static_cast<size_t>(k)];
         mine.clear();
-        burn(forest, {seed, domain, p}, fires + k, ashes[static_cast<size_t>(omp_get_thread_num())],
-             mine);
+        burn(forest, {seed, domain, p}, static_cast<int32_t>(fires + k),
+             ashes[static_cast<size_t>(omp_get_thread_num())], mine);
       }
-      for (int64_t k = 0; k < chunk && !done; ++k) {
+      for (int64_t k = 0; k < round && !done; ++k) {
         for (const int32_t e : burnt[static_cast<size_t>(k)]) ++count.data[e];
         total += static_cast<int64_t>(burnt[static_cast<size_t>(k)].size());
         ++fires;
