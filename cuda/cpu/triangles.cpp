@@ -72,26 +72,28 @@ NumpyArray<int32_t> edge_triangles(In<int64_t> indptr, In<int32_t> indices, In<i
   Fresh<int32_t> count(m);
   {
     nb::gil_scoped_release free;
-    std::fill(count.data.get(), count.data.get() + m, 0);
     const int threads = threads_for(g.num_arcs(), num_threads);
     const OrientedCopy copy = orient(g, edge_of_arc.data(), threads);
     const Oriented oriented = copy.view();
     int64_t most = 0;
     for (int64_t u = 0; u < n; ++u)
       most = std::max(most, oriented.out.end(u) - oriented.out.begin(u));
-    int32_t* t = count.data.get();
-    const auto add = [&](int32_t e, int32_t k) {
-      if (threads == 1)
-        t[e] += k;
-      else
-        __atomic_fetch_add(t + e, k, __ATOMIC_RELAXED);
-    };
+    std::vector<std::vector<int32_t>> found(static_cast<size_t>(threads));  // a count per thread
 #pragma omp parallel num_threads(threads)
     {
-      std::vector<int32_t> mark(static_cast<size_t>(n), 0), tally(static_cast<size_t>(most));
+      std::vector<int32_t>& mine = found[static_cast<size_t>(omp_get_thread_num())];
+      mine.assign(static_cast<size_t>(m), 0);
+      std::vector<int32_t> mark(static_cast<size_t>(n), 0), tally(static_cast<size_t>(most)),
+          hits(static_cast<size_t>(most) + 1);
+      const TriangleScratch scratch{mark.data(), tally.data(), hits.data()};
 #pragma omp for schedule(dynamic, kNodes)
-      for (int64_t u = 0; u < n; ++u)
-        triangles_of(oriented, u, mark.data(), tally.data(), [&](int32_t e) { add(e, 1); }, add);
+      for (int64_t u = 0; u < n; ++u) triangles_of(oriented, u, scratch, mine.data());
+#pragma omp for
+      for (int64_t k = 0; k < m; ++k) {
+        int32_t sum = 0;
+        for (const std::vector<int32_t>& one : found) sum += one.empty() ? 0 : one[k];
+        count.data[copy.edges[static_cast<size_t>(k)]] = sum;
+      }
     }
   }
   return count.release();
