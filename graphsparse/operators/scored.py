@@ -8,10 +8,11 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from graphsparse.checks import edge_budget
+from graphsparse.checks import check_choice, edge_budget
 from graphsparse.convert import as_border
 from graphsparse.graph import Graph
 from graphsparse.operators.method import Array, Choice, Method
+from graphsparse.operators.protect import best_first
 from graphsparse.operators.sparsify import make_method, trim
 from graphsparse.selection import Candidates
 
@@ -25,14 +26,20 @@ class ScoreMethod(Method):
     """Options of a method with one score per edge; larger is kept first.
 
     ``own`` names the option that says how much to keep in the method's own terms, if it has one:
-    then every edge is kept that the published rule keeps, instead of a budget.
+    then every edge is kept that the published rule keeps, instead of a budget.  ``protect="top1"``
+    takes the best edge of each node away last.
     """
 
     own: ClassVar[str] = ""
     undirected: ClassVar[bool] = False
     tie_break: str = "hash"
     connected: bool = False
+    protect: str = "none"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("protect", self.protect, ("none", "top1"))
 
     def scores(self, pool: Graph) -> Array:
         """Return float64 or uint64 scores of the edges of ``pool``."""
@@ -44,7 +51,11 @@ class ScoreMethod(Method):
 
     def keys(self, graph: Graph, pool: Graph) -> Array:
         """Return the scores as uint64 that order alike."""
-        return order_keys(self.scores(pool))
+        keys = order_keys(self.scores(pool))
+        if self.protect == "none":
+            return keys
+        graph.require_host(f"{self.name} with protect={self.protect!r}")
+        return best_first(pool, keys, self.tie_break, self.seed)
 
     def candidates(self, graph: Graph) -> Candidates:
         """Return the edges; methods for undirected graphs refuse others."""
@@ -88,8 +99,10 @@ class ScoreMethod(Method):
         """Keep the ``count`` best edges, or those of the own rule."""
         if count is not None:
             return super().choose(graph, pool, count, lap)
-        if self.connected:
-            raise ValueError(f"connected=True needs keep or num_edges, got {self.own} alone")
+        for option, plain in (("connected", False), ("protect", "none")):
+            value = getattr(self, option)
+            if value != plain:
+                raise ValueError(f"{option}={value} needs keep or num_edges, got {self.own} alone")
         mask = self.rule(pool, self.scores(pool))
         lap("score")
         return Choice(mask)

@@ -14,9 +14,9 @@ from graphsparse.convert import as_border
 from graphsparse.device import array_module, kernels
 from graphsparse.graph import Graph
 from graphsparse.operators.method import Array, Choice, Method
+from graphsparse.operators.protect import best_edges
 from graphsparse.operators.sparsify import trim
-from graphsparse.rng import tie_hash
-from graphsparse.selection import WEIGHING, Candidates, candidates, degree_table, edge_codes
+from graphsparse.selection import WEIGHING, Candidates, candidates, degree_table
 
 T = TypeVar("T")
 _TOP_BIT = np.uint64(1 << 63)
@@ -78,7 +78,9 @@ class TeddyMethod(Method):
         """Return the bit patterns of the scores, protected edges in front."""
         keys: Array = self.scores(graph, pool).view(np.uint64)  # not negative: bits order alike
         if self.protect == "top1":
-            keys |= self._protected(pool, keys).astype(np.uint64) << np.uint64(63)
+            keys |= best_edges(pool, keys, self.tie_break, self.seed).astype(
+                np.uint64
+            ) << np.uint64(63)
         return keys
 
     def details(self, pool: Graph, keys: Array, mask: Array) -> dict[str, Any]:
@@ -163,15 +165,6 @@ class TeddyMethod(Method):
         g[used] = WEIGHING[self.g](heads[used])
         total = _bincount(rows, n, graph.weights * g[graph.indices])
         return _quotient(total, degree * degree)
-
-    def _protected(self, pool: Graph, keys: Array) -> Array:
-        """Return the mask of edges that are the best of one of their ends."""
-        ties = array_module(keys).zeros(0, np.uint64)
-        if self.tie_break == "hash":
-            ties = tie_hash(self.seed, edge_codes(pool))
-        u, v = (ends.astype(np.int64) for ends in pool.edges())
-        best: Array = kernels(keys).best_edges(u, v, keys, ties, pool.num_nodes)
-        return best
 
 
 def teddy(
