@@ -31,7 +31,7 @@ def _silent(text: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """How runs are carried out; nothing here changes a score.
+    """How runs are carried out; several replicas with dropout apart, no score depends on it.
 
     Parameters
     ----------
