@@ -199,7 +199,7 @@ Made by `python benchmarks/conhd_accuracy.py table` from the runs of
 
 Test part, mean ± sample standard deviation over the seeds that were run. Members stand in random
 order within each hyperedge, and no arm sees positions: in the published files the column gives
-the label away. Protocol `short`: 64 wide, one layer, batches of 128 to 4,096 hyperedges, 6 to 70
+the label away. Protocol `short`: 64 wide, one layer, batches of 128 to 4,096 hyperedges, 12 to 70
 epochs, dropout 0.5, learning rate 0.005 on the co-occurrence sets and 0.002 on the others;
 learning rate and epochs were chosen on the validation part of StackOverflowBiology, for seed 0.
 DBLP took that rate, and its 16 epochs were set after a look at the test score of 8 epochs
