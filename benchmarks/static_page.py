@@ -41,7 +41,7 @@ KEEPS = (0.7, 0.5, 0.3, 0.1)
 TIMED = 0.5
 SLOW = {
     "spectral": 20_000,
-    "community": 5_300,
+    "community": 3_500,
     "probe": 10_000,
 }  # edges up to which they are measured
 # Arm -> method and options.
