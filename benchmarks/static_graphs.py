@@ -37,11 +37,16 @@ def index() -> dict[str, dict[str, Any]]:
     return found
 
 
+def listed_size(facts: dict[str, Any]) -> int:
+    """Return the edges, arcs or distinct events of a set as its index tells them."""
+    return int(facts.get("edges") or facts.get("static_arcs") or facts.get("arcs") or 0)
+
+
 def names(most_edges: int) -> tuple[list[str], dict[str, str]]:
     """Return the sets of at most so many edges, smallest first, and why others are left out."""
     taken, left = {}, {}
     for name, facts in index().items():
-        size = facts.get("edges") or facts.get("static_arcs") or facts.get("arcs")
+        size = listed_size(facts)
         if facts["kind"] == "hypergraph":
             left[name] = "a hypergraph"
         elif name.startswith("ogbg"):

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import static_tables
 from harness import measure
-from static_graphs import Subject, names, subject
+from static_graphs import Subject, index, listed_size, names, subject
 
 import graphsparse as gs
 from graphsparse import Graph
@@ -162,7 +162,7 @@ def networkit_methods(graph: Graph) -> dict[str, Callable[[], Any]]:
 def table(args: argparse.Namespace) -> None:
     """Write the page and the result file."""
     rows = [json.loads(path.read_text()) for path in sorted(Path(args.folder).glob("*/*.json"))]
-    limit = max(row["edges"] for row in rows)
+    limit = max(listed_size(index()[row["graph"]]) for row in rows)
     static_tables.write(rows, names(limit)[1] | unfinished(rows, limit), list(ARMS))
 
 
