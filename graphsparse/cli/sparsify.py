@@ -69,7 +69,8 @@ def command(
         bool | None, typer.Option("--connected", help="Keep a spanning forest in any case.")
     ] = None,
     protect: Annotated[
-        str | None, typer.Option(help="none, top1 (the best edge of each node goes last); teddy: also forest.")
+        str | None,
+        typer.Option(help="none, top1 (the best edge of each node goes last); teddy: also forest."),
     ] = None,
     tie_break: Annotated[
         str | None, typer.Option(help="Order of equal scores: index, hash.")
