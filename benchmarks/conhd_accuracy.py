@@ -149,7 +149,11 @@ def floors(name: str) -> dict[str, tuple[float, float]]:
 
 def table(arguments: argparse.Namespace) -> None:
     """Write the result file and the page."""
-    runs = [json.loads(path.read_text()) for path in sorted(arguments.folder.glob("*.json"))]
+    paths = sorted(arguments.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    newest = {}  # a recipe that gained a key has another file name
+    for one in (json.loads(path.read_text()) for path in paths):
+        newest[tuple(one[key] for key in ("protocol", "set", "arm", "seed"))] = one
+    runs = list(newest.values())
     order = {arm: k for k, arm in enumerate(ARMS)}
     runs.sort(key=lambda one: (SETS.index(one["set"]), order[one["arm"]], one["seed"]))
     parts = []

@@ -34,7 +34,7 @@ class Recommendation:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-# To be set from trained networks; a linear probe cannot tell the methods apart.
+# docs/results/gnn_scores.md: protection matters, and no other protected score is clearly better.
 GNN_METHOD, GNN_OPTIONS = "teddy", {"protect": "top1"}
 
 # docs/results/static.md, "Which method for which goal".
