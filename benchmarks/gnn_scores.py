@@ -294,11 +294,6 @@ Accuracy in percent, Minesweeper ROC AUC; seed s takes split s where a set has t
 bold type in the first table is the choice by validation scores alone. Ranks compare the
 candidates within each set and model by their mean over the seeds.
 
-What it says after two seeds: keeping the best edge of each node first matters more than the
-score. Six candidates, five of them with that protection, lie within half a rank of each other by
-validation; none clearly wins, and what validation prefers is not ahead of protected TEDDY on the
-test parts. So there is no new method, and `recommend("gnn")` stays `teddy` with `protect="top1"`.
-
 """
 
 

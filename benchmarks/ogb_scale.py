@@ -2,6 +2,7 @@
 
     python benchmarks/ogb_scale.py epoch         # full-batch GCN against PyG's edge_index; TEDDY
     python benchmarks/ogb_scale.py thin          # epochs of GCN, SAGE, GAT on 40 % of the edges
+    python benchmarks/ogb_scale.py heap          # epochs with and without freed memory kept
     python benchmarks/ogb_scale.py sampler       # sampled edges a second against torch operations
     python benchmarks/ogb_scale.py products      # make, load, TEDDY, one mini-batch epoch
 
@@ -155,6 +156,22 @@ def thin(root: Path, pairs: int) -> dict[str, Any]:
     return figures
 
 
+def heap(root: Path, pairs: int, hidden: int) -> dict[str, Any]:
+    """Compare full-batch epochs of a GCN with and without freed memory kept."""
+    data = node_data(load(root, (ARXIV[0], pairs, *ARXIV[2:])))
+    set_seed(3)
+    model = GCN(data.x.shape[1], hidden, data.num_classes, layers=3)
+    plain: Any = train.__wrapped__  # type: ignore[attr-defined]
+    runs = {
+        name: partial(run, model, data, epochs=THIN_EPOCHS, keep_weights=False)
+        for name, run in (("given_back", plain), ("kept", train))
+    }
+    times = {name: measure(run, repeat=3, warmup=1) for name, run in runs.items()}
+    ratio = times["given_back"].cpu_median / times["kept"].cpu_median
+    shown = {name: t.as_dict() for name, t in times.items()}
+    return {"hidden": hidden, "epochs_of_a_run": THIN_EPOCHS, **shown, "ratio": round(ratio, 2)}
+
+
 def torch_sample(indptr: Tensor, indices: Tensor, seeds: Tensor, replace: bool) -> int:
     """Sample the same fan-outs by torch operations; return the number of edges."""
     nodes, frontier, edges = seeds, seeds, 0
@@ -257,7 +274,7 @@ def products(root: Path, hidden: int, batches: int) -> dict[str, Any]:
 def main() -> None:
     """Run one part and write its result file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("epoch", "thin", "sampler", "products"))
+    parser.add_argument("part", choices=("epoch", "thin", "heap", "sampler", "products"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--edges", type=int, default=ARXIV[1], help="pairs, of epoch and thin")
@@ -272,6 +289,8 @@ def main() -> None:
             figures = epoch(root, given.hidden, given.edges)
         elif given.part == "thin":
             figures = thin(root, given.edges)
+        elif given.part == "heap":
+            figures = heap(root, given.edges, given.hidden)
         elif given.part == "sampler":
             figures = sampler(root, given.batches or 10)
         else:

@@ -31,8 +31,8 @@ from harness import measure
 from static_graphs import Subject, index, listed_size, names, subject
 
 import graphsparse as gs
-from graphsparse import Graph
-from graphsparse.operators.sparsify import METHODS, sparsify
+from graphsparse import Graph, sparsify
+from graphsparse.operators.sparsify import METHODS
 from graphsparse.quality import compare
 from graphsparse.quality.report import DEFAULT
 from graphsparse.training.checkpoint import write_atomic

@@ -10,23 +10,25 @@ from typing import Annotated, Any
 import typer
 
 from graphsparse.cli.console import Steps, print_facts, print_json, remark
-from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights, TensorBoard
+from graphsparse.cli.options import (
+    AsJson,
+    Quiet,
+    RecipeFile,
+    RecipeSettings,
+    Resume,
+    SaveWeights,
+    Seeds,
+    TensorBoard,
+)
 from graphsparse.cli.settings import parse_seeds, parse_shares
 
 TABLE, SUBMISSION, PLOT = "results.md", "ogb_submission.json", "front.svg"
 
 
 def command(
-    file: Annotated[
-        Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="TOML recipe.")
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change a key of the recipe: edges.keep=0.5."
-        ),
-    ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds to run: 3, 0-9 or 1,5,7-9.")] = "0-9",
+    file: RecipeFile,
+    settings: RecipeSettings = None,
+    seeds: Seeds = "0-9",
     edges: Annotated[
         str, typer.Option(help="Shares of edges to keep, an arm for each: 1,0.5,0.25.")
     ] = "",

@@ -39,6 +39,14 @@ OutputFormat = Annotated[
     str | None,
     typer.Option("--to", metavar="FORMAT", help="Format of the output, if not told by its name."),
 ]
+RecipeFile = Annotated[
+    Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="TOML recipe.")
+]
+RecipeSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe: edges.keep=0.5."),
+]
+Seeds = Annotated[str, typer.Option(help="Seeds to run: 3, 0-9 or 1,5,7-9.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the checkpoints of runs that were stopped.")
 ]

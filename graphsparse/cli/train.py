@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphsparse.cli.console import Steps, print_facts, print_json, remark
-from graphsparse.cli.options import AsJson, Quiet, Resume, SaveWeights, TensorBoard
+from graphsparse.cli.options import (
+    AsJson,
+    Quiet,
+    RecipeFile,
+    RecipeSettings,
+    Resume,
+    SaveWeights,
+    Seeds,
+    TensorBoard,
+)
 from graphsparse.cli.settings import parse_seeds
 
 if TYPE_CHECKING:
@@ -19,16 +28,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    file: Annotated[
-        Path, typer.Argument(metavar="RECIPE", exists=True, dir_okay=False, help="TOML recipe.")
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change a key of the recipe: edges.keep=0.5."
-        ),
-    ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds to run: 3, 0-9 or 1,5,7-9.")] = "0",
+    file: RecipeFile,
+    settings: RecipeSettings = None,
+    seeds: Seeds = "0",
     folder: Annotated[
         Path, typer.Option("--out", file_okay=False, help="Gets one JSON file per run.")
     ] = Path("runs"),

@@ -56,7 +56,7 @@ def load_mapped(folder: Path, url: str, *, offline: bool) -> tuple[Data, dict[st
 
     raw = folder / "raw"
     if not (raw / "data.npz").is_file():
-        _unpack_archive(fetch(url, folder.parent, sha256=None, offline=offline), folder)
+        _fetch_archive(url, folder, offline)
     arrays = {path.stem: path for path in _as_files(raw / "data.npz", folder / "mapped")}
     for name in ("edge_index", "node_feat"):
         if name not in arrays:
@@ -101,11 +101,19 @@ def _as_files(archive: Path, folder: Path) -> list[Path]:
         for member in arrays.infolist():
             path = folder / Path(member.filename).name
             found.append(path)
-            if path.is_file() and path.stat().st_size == member.file_size:
+            if _is_copied(path, archive, member.file_size):
                 continue
             with arrays.open(member) as source:
                 _copy(source, path)
     return found
+
+
+def _is_copied(path: Path, archive: Path, size: int) -> bool:
+    """Tell whether an array was copied whole, and since the archive was written."""
+    if not path.is_file():
+        return False
+    found = path.stat()
+    return found.st_size == size and found.st_mtime >= archive.stat().st_mtime
 
 
 def _copy(source: Any, path: Path) -> None:
@@ -118,11 +126,17 @@ def _copy(source: Any, path: Path) -> None:
         Path(part).unlink(missing_ok=True)
 
 
-def _unpack_archive(archive: Path, folder: Path) -> None:
-    """Unpack a downloaded archive beside its place and move what it holds there."""
+def _fetch_archive(url: str, folder: Path, offline: bool) -> None:
+    """Fetch an archive, unpack it beside its place and move what it holds there.
+
+    An archive that lay there already is the user's and stays.
+    """
+    given = (folder.parent / url.rsplit("/", 1)[-1]).exists()
+    archive = fetch(url, folder.parent, sha256=None, offline=offline)
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(place)
         (inner,) = Path(place).iterdir()
         os.replace(inner, folder)
-    archive.unlink()
+    if not given:
+        archive.unlink()

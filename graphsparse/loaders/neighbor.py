@@ -56,6 +56,12 @@ class _Numbered:
             **options,
         )
 
+    def __iter__(self) -> Iterator[Any]:
+        if self.prefetch_threads:
+            return self._threaded()
+        inherited: Iterator[Any] = super().__iter__()  # type: ignore[misc]
+        return inherited
+
     def _threaded(self) -> Iterator[Any]:
         batches: Any = iter(self.batch_sampler)  # type: ignore[attr-defined]
 
@@ -154,9 +160,6 @@ class NeighborLoader(_Numbered, NodeLoader):
         out = self.node_sampler.sample_from_nodes(inputs, batch=batch)
         return self.filter_fn(out) if self.filter_per_worker else out
 
-    def __iter__(self) -> Iterator[Any]:
-        return self._threaded() if self.prefetch_threads else super().__iter__()
-
 
 class LinkNeighborLoader(_Numbered, LinkLoader):
     """Mini-batches of pairs, as ``torch_geometric.loader.LinkNeighborLoader``.
@@ -239,9 +242,6 @@ class LinkNeighborLoader(_Numbered, LinkLoader):
         inputs = self.input_data[places]
         out = self.link_sampler.sample_from_edges(inputs, self.neg_sampling, batch=batch)
         return self.filter_fn(out) if self.filter_per_worker else out
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._threaded() if self.prefetch_threads else super().__iter__()
 
 
 def _labels(false: NegativeSampling | None, label: Tensor | None) -> Tensor | None:

@@ -8,7 +8,7 @@ prefix once for both.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -245,3 +245,6 @@ class GIN(Backbone):
             yield conv.weight, True  # type: ignore[misc]
         for head in self.heads:
             yield head.weight, False  # type: ignore[misc]
+
+
+BACKBONES: dict[str, Callable[..., Backbone]] = {"gat": GAT, "gcn": GCN, "gin": GIN, "sage": SAGE}

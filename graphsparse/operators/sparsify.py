@@ -89,49 +89,6 @@ class SparsifyResult:
         return self.num_kept / self.num_candidates if self.num_candidates else 1.0
 
 
-def sparsify(
-    graph: Any,
-    method: str = "teddy",
-    keep: float | None = None,
-    *,
-    num_edges: int | None = None,
-    directed: bool | None = None,
-    **options: Any,
-) -> SparsifyResult:
-    """Sparsify a graph of any supported kind and report what was done.
-
-    Parameters
-    ----------
-    graph : Graph, PyG Data, edge_index, SciPy matrix, networkx graph, ...
-        ``m`` edges; left untouched.
-    method : str
-        One of ``METHODS``.
-    keep : float, optional
-        Fraction of the edges to keep, in (0, 1]; exactly
-        ``m - floor((1 - keep) * m + 1e-6)`` edges stay.
-    num_edges : int, optional
-        Edges to keep, instead of ``keep``.
-    directed : bool, optional
-        Take the graph as directed or not; detected from its arcs when left out.
-    **options
-        Options of the method, as in the function of its name.
-
-    Returns
-    -------
-    SparsifyResult
-        The graph, of the type given, and the numbers.
-
-    Examples
-    --------
-    >>> from graphsparse import Graph
-    >>> square = Graph.from_edges([(0, 1), (1, 2), (2, 3), (3, 0)])
-    >>> result = sparsify(square, "random", keep=0.5, seed=7)
-    >>> result.num_candidates, result.num_kept, result.graph.num_edges
-    (4, 2, 2)
-    """
-    return trim(graph, keep, num_edges, make_method(method, options), directed=directed)
-
-
 def make_method(name: str, options: Mapping[str, Any]) -> Sparsifier:
     """Return the options of a method, checked.
 

@@ -10,7 +10,7 @@ import numpy as np
 from graphsparse.checks import check_choice, check_count, check_fraction, check_seed
 from graphsparse.graph import Graph
 from graphsparse.operators.neighbor_sampling import NeighborSample
-from graphsparse.operators.sparsify import sparsify
+from graphsparse.quality.sparsify import sparsify
 from graphsparse.rng import RANDOM_EDGES, uniform
 from graphsparse.training.schedules import Schedule
 

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from graphsparse.graph import Graph
 from graphsparse.models.adpa import ADPA
 from graphsparse.models.adpa_features import SYMMETRIC_PATTERNS
-from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone
+from graphsparse.models.backbones import BACKBONES, Backbone
 from graphsparse.models.directed import MLP, DirGNN
 from graphsparse.models.gin_network import GINAttentionNet
 from graphsparse.models.rows import RowModel
-from graphsparse.operators.sparsify import SparsifyResult, sparsify
+from graphsparse.operators.sparsify import SparsifyResult
+from graphsparse.quality.sparsify import sparsify
 from graphsparse.training.callbacks import EarlyStopping
 from graphsparse.training.data import NodeData
 from graphsparse.training.distill import DistillationLoss, Loss, supervised_loss
@@ -25,7 +26,7 @@ from graphsparse.training.loop import TrainResult, adam, set_seed, train
 from graphsparse.training.projection import L0Projection
 from graphsparse.training.recipe import EdgesRecipe, ModelRecipe, Recipe, WeightsRecipe
 from graphsparse.training.registry import registered
-from graphsparse.training.report import Clock, count_macs, num_parameters, weights_kept
+from graphsparse.training.report import Clock, count_macs, run_figures
 from graphsparse.training.run_files import RunFiles
 from graphsparse.training.state import Stateful
 
@@ -34,12 +35,9 @@ Model = Backbone | RowModel
 _MODELS: dict[str, Callable[..., Model]] = {
     "adpa": ADPA,
     "dirgnn": DirGNN,
-    "gat": GAT,
-    "gcn": GCN,
-    "gin": GIN,
     "gin_attention": GINAttentionNet,
     "mlp": MLP,
-    "sage": SAGE,
+    **BACKBONES,
 }
 
 
@@ -51,16 +49,14 @@ def build_model(
     Of the patterns of ADPA an undirected graph has two that differ: they are the default there.
     """
     options: dict[str, Any] = recipe.arguments
-    if options and recipe.name in ("gcn", "sage"):
+    if options and recipe.name in BACKBONES:
         raise ValueError(
             f"model.options of {recipe.name} are for link prediction, got {sorted(options)}"
         )
     options["num_layers" if recipe.name == "adpa" else "layers"] = recipe.layers
     if recipe.name == "adpa" and not directed:
         options.setdefault("patterns", SYMMETRIC_PATTERNS)
-    for name in ("heads", "dropout"):
-        if getattr(recipe, name) is not None:
-            options[name] = getattr(recipe, name)
+    options |= recipe.given
     build = registered(recipe.name) or _MODELS[recipe.name]
     model: Model = build(in_dim, recipe.hidden, num_classes, **options)
     return model
@@ -114,21 +110,15 @@ class Experiment:
         model, result = _fit(data, recipe, seed, loss, self._features, files)
         seconds = clock.seconds(result.history)
         files.keep(model)
-        kept, total = weights_kept(model)
-        figures: dict[str, Any] = {
-            "test": result.test,
-            "val": result.val,
-            "best_epoch": result.best_epoch,
-            "epochs": result.epochs,
-            "edges_kept": trimmed.num_edges,
-            "edges_total": self.data.graph.num_edges,
-            "weights_kept": kept,
-            "weights_total": total,
-            "parameters": num_parameters(model),
-            "macs": _macs(model, trimmed),
-            "teacher_test": None if teacher is None else teacher.test,
-            "seconds": seconds,
-        }
+        figures = run_figures(
+            result,
+            model,
+            recipe.train.metric,
+            edges=(trimmed.num_edges, self.data.graph.num_edges),
+            macs=_macs(model, trimmed),
+            seconds=seconds,
+        )
+        figures["teacher_test"] = None if teacher is None else teacher.test
         if cut is not None:
             figures["seconds"] |= {"score": cut.seconds["score"], "select": cut.seconds["select"]}
             figures["edges_details"] = cut.details
@@ -147,8 +137,9 @@ class Experiment:
         edges = recipe.edges
         if edges.keep == 1.0 or edges.when != "before":
             return self.data.graph, None
-        draw = seed if edges.seed is None else edges.seed
-        cut = sparsify(self.data.graph, edges.method, edges.keep, seed=draw, **edges.options)
+        cut = sparsify(
+            self.data.graph, edges.method, edges.keep, seed=edges.seed_of(seed), **edges.options
+        )
         return cut.graph, cut
 
 
@@ -224,8 +215,9 @@ def edge_plan(edges: EdgesRecipe, seed: int) -> EdgePlan | None:
     """Return what is thinned out during training, if anything."""
     if edges.when == "before":
         return None
-    draw = seed if edges.seed is None else edges.seed
-    return EdgePlan(edges.when, edges.keep, edges.method, edges.over, edges.options, draw)
+    return EdgePlan(
+        edges.when, edges.keep, edges.method, edges.over, edges.options, edges.seed_of(seed)
+    )
 
 
 def attach_projection(

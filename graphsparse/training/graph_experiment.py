@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from graphsparse.models.backbones import GAT, GCN, GIN, SAGE, Backbone
+from graphsparse.models.backbones import BACKBONES
 from graphsparse.models.gin_network import CategoryEncoder, GINAttentionNet
 from graphsparse.models.graph_level import GraphNet
 from graphsparse.training.experiment import attach_projection
@@ -15,10 +14,8 @@ from graphsparse.training.graph_loop import train_graphs
 from graphsparse.training.graphs import GraphTask
 from graphsparse.training.loop import adam, set_seed
 from graphsparse.training.recipe import ModelRecipe, Recipe
-from graphsparse.training.report import Clock, count_macs_of, num_parameters, weights_kept
+from graphsparse.training.report import Clock, count_macs_of, run_figures
 from graphsparse.training.run_files import RunFiles
-
-_BACKBONES: dict[str, Callable[..., Backbone]] = {"gat": GAT, "gcn": GCN, "gin": GIN, "sage": SAGE}
 
 
 def category_sizes(codes: torch.Tensor) -> list[int]:
@@ -32,10 +29,10 @@ def build_graph_model(recipe: ModelRecipe, task: GraphTask) -> GINAttentionNet |
     Bonds, where there are, get embeddings as wide as a quarter of a GINAttentionNet; the other
     networks do not read them.
     """
-    if recipe.name in _BACKBONES:
+    if recipe.name in BACKBONES:
         return _graph_net(recipe, task)
     if recipe.name != "gin_attention":
-        known = ", ".join(sorted([*_BACKBONES, "gin_attention"]))
+        known = ", ".join(sorted([*BACKBONES, "gin_attention"]))
         raise ValueError(
             f"model.name must be one of {known} for sets of graphs, got {recipe.name!r}"
         )
@@ -46,9 +43,7 @@ def build_graph_model(recipe: ModelRecipe, task: GraphTask) -> GINAttentionNet |
         "block_norm": "batch",
         **recipe.arguments,
     }
-    for name in ("heads", "dropout"):
-        if getattr(recipe, name) is not None:
-            options[name] = getattr(recipe, name)
+    options |= recipe.given
     attr = task.whole.edge_attr
     if attr is not None:
         options["edge_dim"] = max(recipe.hidden // 4, 1)
@@ -71,11 +66,7 @@ def _graph_net(recipe: ModelRecipe, task: GraphTask) -> GraphNet:
             f"got {sorted(recipe.options)}"
         )
     width = recipe.hidden
-    options: dict[str, Any] = {"layers": recipe.layers}
-    for name in ("heads", "dropout"):
-        if getattr(recipe, name) is not None:
-            options[name] = getattr(recipe, name)
-    backbone = _BACKBONES[recipe.name](width, width, width, **options)
+    backbone = BACKBONES[recipe.name](width, width, width, layers=recipe.layers, **recipe.given)
     encoder = CategoryEncoder(category_sizes(task.whole.x), width)
     return GraphNet(encoder, backbone, width, task.whole.y.shape[1])
 
@@ -117,8 +108,9 @@ class GraphExperiment:
         edges, options = recipe.edges, recipe.train
         task = self.task
         if edges.keep < 1.0:
-            draw = seed if edges.seed is None else edges.seed
-            task = task.sparsified(edges.method, edges.keep, seed=draw, **edges.options)
+            task = task.sparsified(
+                edges.method, edges.keep, seed=edges.seed_of(seed), **edges.options
+            )
         set_seed(seed, deterministic=options.deterministic or None)
         model = build_graph_model(recipe.model, task)
         optimizer = adam(model, options.lr, options.weight_decay)
@@ -139,20 +131,12 @@ class GraphExperiment:
         )
         seconds = clock.seconds(result.history)
         files.keep(model)
-        kept, total = weights_kept(model)
         arcs, nodes = task.whole.edge_index.shape[1], len(task.whole.x)
-        return {
-            "test": result.test,
-            "val": result.val,
-            "metric": self.task.metric,
-            "best_epoch": result.best_epoch,
-            "epochs": result.epochs,
-            "edges_kept": arcs // 2,
-            "edges_total": self.task.whole.edge_index.shape[1] // 2,
-            "weights_kept": kept,
-            "weights_total": total,
-            "parameters": num_parameters(model),
-            "macs": count_macs_of(model, nodes, arcs),
-            "teacher_test": None,
-            "seconds": seconds,
-        }
+        return run_figures(
+            result,
+            model,
+            task.metric,
+            edges=(arcs // 2, self.task.whole.edge_index.shape[1] // 2),
+            macs=count_macs_of(model, nodes, arcs),
+            seconds=seconds,
+        )

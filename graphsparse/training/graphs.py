@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from graphsparse.checks import check_choice
-from graphsparse.operators.sparsify import sparsify
+from graphsparse.quality.sparsify import sparsify
 
 Array = np.ndarray[Any, np.dtype[Any]]
 GRAPH_METRICS = ("roc_auc", "rmse")

@@ -33,9 +33,9 @@ def keep_freed_memory() -> Iterator[None]:
     Notes
     -----
     By default glibc maps every block of 32 MiB and more anew and unmaps it when it is freed; the
-    kernel then clears each page at its first use.  A step of full-batch training on a graph of
-    ogbn-arxiv's size spends 40 % of its time so.  Resident memory stays at the peak of the run
-    until its end.  Other C libraries and allocators are left as they are.
+    kernel then clears each page at its first use (``benchmarks/results/ogb_scale_heap.json``).
+    Resident memory stays at the peak of the run until its end.  Other C libraries and allocators
+    are left as they are.
     """
     libc = _glibc()
     if libc is None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from graphsparse.models.backbones import GCN, SAGE, Backbone
+from graphsparse.models.backbones import BACKBONES
 from graphsparse.models.links import LinkModel, LinkPredictor, NodeEmbedding
-from graphsparse.operators.sparsify import sparsify
+from graphsparse.quality.sparsify import sparsify
 from graphsparse.training.experiment import attach_projection
 from graphsparse.training.link_loop import train_links
 from graphsparse.training.links import LinkTask
 from graphsparse.training.loop import adam, set_seed
 from graphsparse.training.recipe import ModelRecipe, Recipe
-from graphsparse.training.report import Clock, count_macs, num_parameters, weights_kept
+from graphsparse.training.report import Clock, count_macs, run_figures
 from graphsparse.training.run_files import RunFiles
 
-_ENCODERS: dict[str, Callable[..., Backbone]] = {"gcn": GCN, "sage": SAGE}
 _BATCH = 65536
 LINK_OPTIONS = ("predictor", "predictor_layers", "bfloat16")
 
@@ -27,9 +25,11 @@ def build_link_model(recipe: ModelRecipe, task: LinkTask) -> LinkModel:
     Nodes without features get trained vectors as wide as the network.  ``model.options``:
     ``predictor`` ("mlp" or "dot"), ``predictor_layers``, ``bfloat16`` for the MLP.
     """
-    if recipe.name not in _ENCODERS:
-        known = " or ".join(_ENCODERS)
-        raise ValueError(f"model.name must be {known} for link prediction, got {recipe.name!r}")
+    if recipe.name not in BACKBONES:
+        known = ", ".join(BACKBONES)
+        raise ValueError(
+            f"model.name must be one of {known} for link prediction, got {recipe.name!r}"
+        )
     for key in recipe.options:
         if key not in LINK_OPTIONS:
             raise ValueError(
@@ -39,7 +39,7 @@ def build_link_model(recipe: ModelRecipe, task: LinkTask) -> LinkModel:
     dropout = 0.5 if recipe.dropout is None else recipe.dropout
     embedding = NodeEmbedding(task.graph.num_nodes, width) if task.x is None else None
     in_dim = width if task.x is None else task.x.shape[1]
-    encoder = _ENCODERS[recipe.name](in_dim, width, width, layers=recipe.layers, dropout=dropout)
+    encoder = BACKBONES[recipe.name](in_dim, width, width, layers=recipe.layers, **recipe.given)
     options = recipe.options
     predictor = LinkPredictor(
         width,
@@ -87,8 +87,9 @@ class LinkExperiment:
         edges, options = recipe.edges, recipe.train
         task = self.task
         if edges.keep < 1.0:
-            draw = seed if edges.seed is None else edges.seed
-            cut = sparsify(task.graph, edges.method, edges.keep, seed=draw, **edges.options)
+            cut = sparsify(
+                task.graph, edges.method, edges.keep, seed=edges.seed_of(seed), **edges.options
+            )
             task = task.with_graph(cut.graph)
         set_seed(seed, deterministic=options.deterministic or None)
         model = build_link_model(recipe.model, task)
@@ -112,22 +113,14 @@ class LinkExperiment:
         )
         seconds = clock.seconds(result.history)
         files.keep(model)
-        kept, total = weights_kept(model)
-        return {
-            "test": result.test,
-            "val": result.val,
-            "metric": task.metric,
-            "best_epoch": result.best_epoch,
-            "epochs": result.epochs,
-            "edges_kept": task.graph.num_edges,
-            "edges_total": self.task.graph.num_edges,
-            "weights_kept": kept,
-            "weights_total": total,
-            "parameters": num_parameters(model),
-            "macs": count_macs(model.encoder, task.graph),
-            "teacher_test": None,
-            "seconds": seconds,
-        }
+        return run_figures(
+            result,
+            model,
+            task.metric,
+            edges=(task.graph.num_edges, self.task.graph.num_edges),
+            macs=count_macs(model.encoder, task.graph),
+            seconds=seconds,
+        )
 
 
 def _check(recipe: Recipe) -> None:

@@ -21,8 +21,7 @@ FEATURES = ("stored", "identity", "degree")
 _LINKS = ("predictor", "predictor_layers", "bfloat16")  # for link prediction only
 # Keys of model.options; gin_attention and registered networks check theirs themselves.
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "gcn": _LINKS,
-    "sage": _LINKS,
+    **dict.fromkeys(("gat", "gcn", "gin", "sage"), _LINKS),
     "dirgnn": ("alpha",),
     "adpa": (
         "num_hops", "r", "norm", "hop_attention", "dp_attention", "patterns", "hop_scale",
@@ -89,6 +88,12 @@ class ModelRecipe:
             raise ValueError(f"model.dropout is not for gin, which has none, got {self.dropout}")
 
     @property
+    def given(self) -> dict[str, Any]:
+        """``heads`` and ``dropout`` where they are set, as keyword arguments."""
+        found = {name: getattr(self, name) for name in ("heads", "dropout")}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """``options`` as keyword arguments."""
         return {key: None if value == "null" else value for key, value in self.options.items()}
@@ -148,6 +153,10 @@ class EdgesRecipe:
         check_fraction("edges.keep", self.keep)
         check_choice("edges.when", self.when, ("before", "batch", "schedule"))
         check_count("edges.over", self.over)
+
+    def seed_of(self, run: int) -> int:
+        """Return the seed of the choice in the run of a seed."""
+        return run if self.seed is None else self.seed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
 from torch import nn
@@ -58,6 +59,50 @@ def count_macs_of(model: Backbone | RowModel | GraphNet, n: int, arcs: int) -> i
         total += n * int(torch.count_nonzero(weight))
         total += (arcs + n) * weight.shape[1] if aggregated else 0
     return total
+
+
+def run_figures(
+    result: Any,
+    model: nn.Module,
+    metric: str,
+    *,
+    edges: tuple[int, int],
+    macs: int | None,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Return what the file of a run tells of it.
+
+    Parameters
+    ----------
+    result
+        With ``test``, ``val``, ``best_epoch`` and ``epochs``.
+    model : nn.Module
+        As it was trained.
+    metric : str
+        Name of the scores.
+    edges : (int, int)
+        Edges kept, of how many.
+    macs : int or None
+        Multiply-accumulates of a pass.
+    seconds : dict of str to float
+        What :class:`Clock` says.
+    """
+    kept, total = weights_kept(model)
+    return {
+        "test": result.test,
+        "val": result.val,
+        "metric": metric,
+        "best_epoch": result.best_epoch,
+        "epochs": result.epochs,
+        "edges_kept": edges[0],
+        "edges_total": edges[1],
+        "weights_kept": kept,
+        "weights_total": total,
+        "parameters": num_parameters(model),
+        "macs": macs,
+        "teacher_test": None,
+        "seconds": seconds,
+    }
 
 
 class Clock:

@@ -89,15 +89,15 @@ def metric_of_run(run: Run) -> str:
 def markdown_table(summaries: Sequence[Summary]) -> str:
     """Return the summaries as a Markdown table; arms on the front are in bold type."""
     lines = [
-        "| arm | runs | test | edges | weights | MACs |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| arm | runs | test | validation | edges | weights | MACs |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for s, best in zip(summaries, pareto_front(summaries), strict=True):
         score = f"**{score_text(s)}**" if best and len(summaries) > 1 else score_text(s)
         macs = "–" if math.isnan(s.macs) else f"{s.macs / 1e6:,.1f} M"
-        lines.append(
-            f"| {s.arm} | {s.runs} | {score} | {s.edges:,.0f} | {s.weights:,.0f} | {macs} |"
-        )
+        val = figure_text(s.val, s.metric)
+        kept = f"{s.edges:,.0f} | {s.weights:,.0f} | {macs}"
+        lines.append(f"| {s.arm} | {s.runs} | {score} | {val} | {kept} |")
     return "\n".join(lines) + "\n"
 
 

@@ -126,8 +126,8 @@ def test_damaged_sets_are_refused(
 def test_the_archive_is_fetched_and_unpacked(
     made: OgbnLike, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = folder.parent / "papers100M-bin.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
+    archive, remote = folder.parent / "papers100M-bin.zip", folder.parents[1] / "remote.zip"
+    with zipfile.ZipFile(remote, "w") as packed:
         for path in folder.rglob("*"):
             packed.write(path, Path("papers100M-bin") / path.relative_to(folder))
     shutil.rmtree(folder)
@@ -135,7 +135,7 @@ def test_the_archive_is_fetched_and_unpacked(
 
     def fetch(url: str, *_: Any, **__: Any) -> Path:
         asked.append(url)
-        return archive
+        return archive if archive.exists() else Path(shutil.copy(remote, archive))
 
     with pytest.raises(DownloadError, match="papers100M-bin.zip"):
         load(folder.with_name("elsewhere") / "deeper", offline=True)
@@ -144,6 +144,10 @@ def test_the_archive_is_fetched_and_unpacked(
     assert len(asked) == 1
     assert asked[0].endswith("papers100M-bin.zip")
     assert not archive.exists()
+    shutil.rmtree(folder)
+    shutil.copy(remote, archive)
+    assert np.array_equal(load(folder).content.x.numpy(), made.x)
+    assert archive.exists()  # the user put it there
 
 
 def test_what_does_not_fit_is_refused_beforehand(
@@ -161,6 +165,26 @@ def test_what_does_not_fit_is_refused_beforehand(
     assert describe_dataset("digits").memory is None
     found = memory.free_memory()
     assert found is None or found > 0
+
+
+def test_new_raw_files_replace_the_copies(made: OgbnLike, folder: Path) -> None:
+    load(folder)
+    with np.load(folder / "raw" / "data.npz") as arrays:
+        changed = {key: arrays[key] for key in arrays}
+    changed["node_feat"] = made.x + 1
+    np.savez(folder / "raw" / "data.npz", **changed)
+    assert np.array_equal(load(folder).content.x.numpy(), made.x + 1)
+
+
+def test_containers_count_and_cached_pages_are_free(tmp_path: Path) -> None:
+    assert memory._free_of_container(77, tmp_path) == 77
+    for name, text in (("memory.max", "max"), ("memory.current", "600"), ("memory.stat", "anon 5")):
+        (tmp_path / name).write_text(text + "\n")
+    assert memory._free_of_container(77, tmp_path) == 77
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert memory._free_of_container(77, tmp_path) == 400
+    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 250\n")
+    assert memory._free_of_container(77, tmp_path) == 650
 
 
 def test_free_memory_is_below_the_whole() -> None:

@@ -195,10 +195,25 @@ def test_recipe_cuts_the_message_graph() -> None:
     assert whole["metric"] == "hits@20"
 
 
+@pytest.mark.parametrize("name", ["gat", "gcn", "gin", "sage"])
+def test_every_backbone_learns_links(name: str) -> None:
+    heads = 2 if name == "gat" else None
+    options = {"predictor_layers": 2}
+    recipe = Recipe.from_dict(
+        {
+            "model": {"name": name, "hidden": 32, "heads": heads, "options": options},
+            "train": {"epochs": 60, "lr": 0.01, "batch_size": 200, "weight_decay": 0.0},
+        }
+    )
+    run = LinkExperiment(task()).run(recipe, 1)
+    assert run["test"] > 0.5
+    assert run["parameters"] > run["weights_total"] > 32 * 32
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"name": "gat"}}, "model.name must be gcn or sage for link prediction"),
+        ({"model": {"name": "mlp"}}, "model.name must be one of gat, gcn, gin, sage for link pred"),
         ({"distill": {"weight": 1.0}}, "distill.weight must be 0 for link prediction"),
         ({"train": {"fanouts": [2, 2]}}, "train.fanouts must be left out for link prediction"),
         ({"edges": {"when": "batch"}}, "edges.when must be 'before' for link prediction"),

@@ -112,7 +112,7 @@ def stopped_sweep(recipe: Recipe, folder: Path, monkeypatch: pytest.MonkeyPatch)
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiments, "weights_kept", stop)
+        patch.setattr(experiments, "run_figures", stop)
         with pytest.raises(Stopped):
             sweep(Experiment(killing.node_task(100)), [Arm("a", recipe)], [1], folder)
     return folder / f"{run_key(recipe, 1)}.ckpt.safetensors"
