@@ -108,7 +108,7 @@ class Stopped(Exception):
 def stopped_sweep(recipe: Recipe, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stop a run after its training and before its result; return the checkpoint."""
 
-    def stop(*_: Any) -> Any:
+    def stop(*_: Any, **__: Any) -> Any:
         raise Stopped
 
     with monkeypatch.context() as patch:
