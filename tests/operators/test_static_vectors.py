@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphsparse import Graph
+from graphsparse import Graph, sparsify
 from graphsparse.operators.noise_corrected import lift_and_deviation
 from graphsparse.operators.scored import scores_of
 from graphsparse.operators.similarity import triangles
-from graphsparse.operators.sparsify import make_method, sparsify
+from graphsparse.operators.sparsify import make_method
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "static-family"
 GRAPHS = ("toy6", "toy6w", "karate", "lesmis", "dir8")
